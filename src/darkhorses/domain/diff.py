@@ -1,0 +1,159 @@
+"""What one look at a race changes in what was known of it.
+
+The known state is only ever replaced by what has been committed: ``compare`` proposes, the store
+writes, and then ``RaceDelta.after`` is what is known.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from darkhorses.domain.identifiers import BookmakerId, HorseId
+from darkhorses.domain.prices import Price
+from darkhorses.domain.races import Card, Quote, QuoteKey, Race, Runner
+
+
+class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of a race: its facts, the runners on its card, and the last quotes.
+
+    A quote with price None is stored too: it says that the price was pulled.
+    """
+
+    race: Race
+    runners: dict[HorseId, Runner]
+    quotes: dict[QuoteKey, Quote]
+    last_change_at: datetime | None = None
+
+
+class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A quote that differs from the stored one.
+
+    ``price_changed`` is False when only the each-way terms did: such a change updates the live
+    quote and is no entry of the price log.
+    """
+
+    horse_id: HorseId
+    bookmaker_id: BookmakerId
+    quote: Quote
+    price_changed: bool
+
+
+class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is to be written for one race, and the state once it is.
+
+    ``race_changed`` is True for a new race too. ``runners`` are new or changed ones, as they are
+    to be stored; ``removed`` are no longer on the card.
+    """
+
+    after: KnownRace
+    race_changed: bool
+    runners: tuple[Runner, ...]
+    removed: tuple[HorseId, ...]
+    quotes: tuple[QuoteChange, ...]
+    unchanged: int
+    refreshed_at: datetime | None = None
+
+    @property
+    def price_changes(self) -> int:
+        """How many entries this adds to the price log."""
+        return sum(change.price_changed for change in self.quotes)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but the time of the look is to be written."""
+        return not (self.race_changed or self.runners or self.removed or self.quotes)
+
+
+def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDelta:
+    """Find what ``card`` changes in ``known``; a first price is a change, a pulled one too.
+
+    A quote without a price that was never known is nothing. A runner, and a quote, that the
+    card no longer names is gone, unless the card is not whole or came without odds for it.
+    """
+    runners, changed_runners, removed = _compare_runners(known, card)
+    quotes, changes, unchanged = _compare_quotes(known, card, removed=removed)
+    price_changed = any(change.price_changed for change in changes)
+    last_change_at = known.last_change_at if known is not None else None
+    return RaceDelta(
+        after=KnownRace(
+            race=card.race,
+            runners=runners,
+            quotes=quotes,
+            last_change_at=seen_at if price_changed else last_change_at,
+        ),
+        race_changed=known is None or known.race != card.race,
+        runners=changed_runners,
+        removed=removed,
+        quotes=changes,
+        unchanged=unchanged,
+        refreshed_at=card.refreshed_at,
+    )
+
+
+def _compare_runners(
+    known: KnownRace | None, card: Card
+) -> tuple[dict[HorseId, Runner], tuple[Runner, ...], tuple[HorseId, ...]]:
+    before = known.runners if known is not None else {}
+    after: dict[HorseId, Runner] = {}
+    changed = []
+    for horse_id, runner in card.runners.items():
+        stored = before.get(horse_id)
+        settled = runner if stored is None else _keep_what_non_runners_lose(stored, runner)
+        after[horse_id] = settled
+        if settled != stored:
+            changed.append(settled)
+    gone = [horse_id for horse_id in before if horse_id not in card.runners]
+    if card.whole:
+        return after, tuple(changed), tuple(gone)
+    after.update((horse_id, before[horse_id]) for horse_id in gone)
+    return after, tuple(changed), ()
+
+
+def _keep_what_non_runners_lose(stored: Runner, runner: Runner) -> Runner:
+    """A non-runner's card says NR and NON-RUNNER where its number and jockey stood."""
+    if not runner.is_non_runner:
+        return runner
+    return msgspec.structs.replace(
+        runner,
+        horse_number=runner.horse_number or stored.horse_number,
+        jockey=runner.jockey or stored.jockey,
+    )
+
+
+def _compare_quotes(
+    known: KnownRace | None, card: Card, *, removed: tuple[HorseId, ...]
+) -> tuple[dict[QuoteKey, Quote], tuple[QuoteChange, ...], int]:
+    before = known.quotes if known is not None else {}
+    after = dict(before)
+    changes = []
+    unchanged = 0
+    for key, quote in card.quotes.items():
+        stored = before.get(key)
+        if stored == quote or (stored is None and quote.price is None):
+            unchanged += 1
+            continue
+        after[key] = quote
+        price_before = stored.price if stored is not None else None
+        changes.append(_change(key, quote, price_before))
+    for key, stored in before.items():
+        if stored.price is None or key in card.quotes or not _is_gone(key[0], card, removed):
+            continue
+        pulled = Quote(price=None, ew_places=stored.ew_places, ew_denom=stored.ew_denom)
+        after[key] = pulled
+        changes.append(_change(key, pulled, stored.price))
+    return after, tuple(changes), unchanged
+
+
+def _is_gone(horse_id: HorseId, card: Card, removed: tuple[HorseId, ...]) -> bool:
+    if horse_id in card.runners:
+        return horse_id not in card.runners_without_odds
+    return horse_id in removed
+
+
+def _change(key: QuoteKey, quote: Quote, price_before: Price | None) -> QuoteChange:
+    return QuoteChange(
+        horse_id=key[0],
+        bookmaker_id=key[1],
+        quote=quote,
+        price_changed=quote.price != price_before,
+    )

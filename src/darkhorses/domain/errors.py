@@ -1,0 +1,30 @@
+"""The root of every error that DarkHorses raises on purpose."""
+
+
+class DarkHorsesError(Exception):
+    """Something went wrong that DarkHorses can name.
+
+    DarkHorsesError
+    ├── SettingError                    a variable of the environment has a wrong value
+    ├── UnreadableError                 a value of the feed cannot be understood (domain.reading)
+    ├── upstream.errors.FeedError       the feed refused, failed or made no sense
+    │   ├── BadCredentialsError         401: the feed does not know this user
+    │   ├── PlanTooSmallError           401: the account's plan does not cover the endpoint
+    │   ├── NotFoundError               404
+    │   ├── RejectedError               422 and other 4xx: our request was wrong
+    │   ├── ThrottledError              429
+    │   ├── UnavailableError            network, timeout, 5xx
+    │   │   └── CircuitOpenError        not even asked: the feed failed too often just now
+    │   └── MalformedError              an answer that is not what the feed promises
+    └── store.errors.StoreError         the database
+        ├── DatabaseUnavailableError    cannot be reached, or went away
+        ├── DatabaseBusyError           a statement ran into its time limit or a lock
+        ├── SchemaOutdatedError         migrations are to be run first
+        ├── SchemaTooNewError           a newer DarkHorses has migrated this database
+        ├── LeaseLostError              another worker leads: this write was refused
+        └── EmbeddedServerError         the embedded PostgreSQL cannot be started
+    """
+
+
+class SettingError(DarkHorsesError):
+    """A variable of the environment has a wrong value; the message names it."""

@@ -1,0 +1,31 @@
+"""London time: where a race day is decided and local stamps are read."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+LONDON = ZoneInfo("Europe/London")
+
+
+def race_day(now: datetime) -> date:
+    """The day in London at an instant."""
+    return now.astimezone(LONDON).date()
+
+
+def london_clock(instant: datetime) -> str:
+    """An instant as London's 24-hour clock, ``HH:MM``."""
+    return instant.astimezone(LONDON).strftime("%H:%M")
+
+
+def read_local_stamp(text: str, *, now: datetime) -> datetime:
+    """Read ``YYYY-MM-DD HH:MM:SS`` of London's wall clock as UTC.
+
+    In the repeated hour of October the text names two instants: the later one that is not in
+    the future is taken, because the feed stamps what it has just done. Raises ValueError.
+    """
+    local = datetime.fromisoformat(text)
+    if local.tzinfo is not None:
+        return local.astimezone(UTC)
+    local = local.replace(tzinfo=LONDON)
+    first = local.astimezone(UTC)
+    second = local.replace(fold=1).astimezone(UTC)
+    return second if first < second <= now + timedelta(minutes=5) else first

@@ -1,0 +1,228 @@
+"""Every setting, from the environment and ``.env``: the one place that reads them.
+
+A setting is a field of ``Settings``: its type and limits, its default, its variable and its help
+stand together, and the README's table is checked against them.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+import dotenv
+import msgspec
+from msgspec import Meta
+
+from darkhorses.domain.errors import SettingError
+
+_IGNORED = {
+    "SUPABASE_URL": "DATABASE_URL (the session pooler's address, port 5432)",
+    "SUPABASE_SERVICE_KEY": "DATABASE_URL (it carries the database's password)",
+}
+
+
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable of the environment: its name, what it is for, and what it must look like."""
+
+    name: str
+    help: str
+    expects: str
+    secret: bool = False
+
+
+def _setting(name: str, help_text: str, expects: str, *, secret: bool = False) -> Meta:
+    return Meta(
+        description=help_text, extra={"variable": name, "expects": expects, "secret": secret}
+    )
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, read and checked; see ``variables`` for their help texts."""
+
+    database_url: Annotated[
+        str | None,
+        _setting(
+            "DATABASE_URL",
+            "PostgreSQL to use; when empty, an embedded one is started and kept in the data "
+            "directory",
+            "postgresql://user:password@host:5432/database",
+            secret=True,
+        ),
+    ] = None
+    racing_api_username: Annotated[
+        str | None, _setting("RACING_API_USERNAME", "user name at The Racing API", "text")
+    ] = None
+    racing_api_password: Annotated[
+        str | None,
+        _setting("RACING_API_PASSWORD", "password at The Racing API", "text", secret=True),
+    ] = None
+    racing_api_base_url: Annotated[
+        str,
+        Meta(pattern=r"^https?://"),
+        _setting("RACING_API_BASE_URL", "where The Racing API answers", "an http(s) address"),
+    ] = "https://api.theracingapi.com/v1"
+    log_level: Annotated[
+        str,
+        Meta(pattern=r"^(DEBUG|INFO|WARNING|ERROR)$"),
+        _setting("LOG_LEVEL", "least level that is logged", "DEBUG, INFO, WARNING or ERROR"),
+    ] = "INFO"
+    host: Annotated[
+        str, _setting("HOST", "address that the API listens on", "an address of this machine")
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        Meta(ge=1, le=65535),
+        _setting("PORT", "port that the API listens on", "a number from 1 to 65535"),
+    ] = 8000
+    redis_url: Annotated[
+        str | None,
+        _setting("REDIS_URL", "reserved for rate limits shared by several APIs", "redis://…"),
+    ] = None
+    sentry_dsn: Annotated[
+        str | None, _setting("SENTRY_DSN", "reserved for error reports", "https://…", secret=True)
+    ] = None
+    regions: Annotated[
+        tuple[str, ...],
+        _setting(
+            "DARKHORSES_REGIONS",
+            "regions whose races are collected, by the feed's codes",
+            "codes with commas between, such as gb,ire",
+        ),
+    ] = ("gb", "ire")
+    poll_interval: Annotated[
+        float,
+        Meta(ge=5, le=3600),
+        _setting(
+            "DARKHORSES_POLL_INTERVAL",
+            "seconds between looks at the whole card of today and tomorrow",
+            "a number of seconds from 5 to 3600",
+        ),
+    ] = 60.0
+    racecards_per_second: Annotated[
+        float,
+        Meta(gt=0, le=50),
+        _setting(
+            "DARKHORSES_RACECARDS_PER_SECOND",
+            "requests a second to racecards/pro (the feed allows 2)",
+            "a number above 0, at most 50",
+        ),
+    ] = 2.0
+    races_per_second: Annotated[
+        float,
+        Meta(gt=0, le=50),
+        _setting(
+            "DARKHORSES_RACES_PER_SECOND",
+            "requests a second to single races, odds and results, each (the feed allows 5; "
+            "older accounts 2)",
+            "a number above 0, at most 50",
+        ),
+    ] = 5.0
+    courses_per_second: Annotated[
+        float,
+        Meta(gt=0, le=50),
+        _setting(
+            "DARKHORSES_COURSES_PER_SECOND",
+            "requests a second to courses (the feed allows 1)",
+            "a number above 0, at most 50",
+        ),
+    ] = 1.0
+    requests_per_ten_seconds: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        _setting(
+            "DARKHORSES_REQUESTS_PER_TEN_SECONDS",
+            "requests in any 10 seconds over all endpoints (the feed locks an address out above "
+            "100)",
+            "a number from 1 to 1000",
+        ),
+    ] = 90
+    pooler: Annotated[
+        str,
+        Meta(pattern=r"^(auto|none|session|transaction)$"),
+        _setting(
+            "DARKHORSES_POOLER",
+            "kind of pooler in front of the database; auto takes port 6543 for a transaction "
+            "pooler",
+            "auto, none, session or transaction",
+        ),
+    ] = "auto"
+    data_dir: Annotated[
+        str | None,
+        _setting(
+            "DARKHORSES_DATA_DIR",
+            "where the embedded database lives; by default /var/lib/darkhorses for root and the "
+            "user's data directory otherwise",
+            "an absolute path",
+        ),
+    ] = None
+
+
+def variables() -> dict[str, Variable]:
+    """Every variable by its field's name in ``Settings``."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {field: _variable_of(hint) for field, hint in hints.items()}
+
+
+def _variable_of(hint: Any) -> Variable:
+    for meta in get_args(hint)[1:]:
+        if meta.extra is not None:
+            return Variable(
+                name=meta.extra["variable"],
+                help=meta.description,
+                expects=meta.extra["expects"],
+                secret=meta.extra["secret"],
+            )
+    raise TypeError(f"a setting without a variable: {hint}")
+
+
+def read_environment(directory: Path | None = None) -> dict[str, str]:
+    """The environment with ``.env`` of ``directory`` beneath it; the real one wins."""
+    path = (directory or Path.cwd()) / ".env"
+    file = {name: value for name, value in dotenv.dotenv_values(path).items() if value is not None}
+    return file | dict(os.environ)  # noqa: TID251  # the one reader of the environment
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings; raises SettingError with one line for the first wrong value.
+
+    An empty value counts as not set.
+    """
+    if environment is None:
+        environment = read_environment()
+    hints = get_type_hints(Settings, include_extras=True)
+    values: dict[str, Any] = {}
+    for field, variable in variables().items():
+        text = environment.get(variable.name, "").strip()
+        if text:
+            values[field] = _read(variable, text, hints[field])
+    settings = Settings(**values)
+    if settings.database_url is not None and not settings.database_url.startswith(
+        ("postgresql://", "postgres://")
+    ):
+        raise _wrong(variables()["database_url"], settings.database_url)
+    return settings
+
+
+def ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the earlier system that are set, each with what replaces it."""
+    return {name: instead for name, instead in _IGNORED.items() if environment.get(name)}
+
+
+def _read(variable: Variable, text: str, hint: Any) -> Any:
+    raw: Any = text
+    if get_args(hint)[0] == tuple[str, ...]:
+        raw = [part.strip().lower() for part in text.split(",") if part.strip()]
+    if variable.name == "LOG_LEVEL":
+        raw = text.upper()
+    try:
+        value = msgspec.convert(raw, hint, strict=False)
+    except msgspec.ValidationError:
+        raise _wrong(variable, text) from None
+    if value == ():
+        raise _wrong(variable, text)
+    return value
+
+
+def _wrong(variable: Variable, text: str) -> SettingError:
+    got = "a value that is kept secret" if variable.secret else repr(text)
+    return SettingError(f"{variable.name}: got {got}, expected {variable.expects}")

@@ -1,0 +1,88 @@
+"""Connections to PostgreSQL, few and without session state, so that they work through poolers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Self
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from darkhorses.store.errors import database_errors
+
+Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+"""What a repository's function takes."""
+
+TRANSACTION_POOLER_PORT = 6543
+
+
+def is_transaction_pooler(url: str, pooler: str) -> bool:
+    """Whether connections go through a transaction pooler; ``pooler`` is the setting."""
+    if pooler == "auto":
+        return urlsplit(url).port == TRANSACTION_POOLER_PORT
+    return pooler == "transaction"
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Nothing to reset: no code of ours leaves session state behind."""
+
+
+class Database:
+    """A small pool of connections that are made when they are needed.
+
+    Opening it connects nothing, so a database that is away is met by the first use, as
+    DatabaseUnavailableError, and by every use until it is back.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+        self._pool = pool
+        self.url = url
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        max_connections: int,
+        transaction_pooler: bool = False,
+        application_name: str = "darkhorses",
+        connect_timeout: timedelta = timedelta(seconds=5),
+    ) -> Self:
+        """Make the pool; ``transaction_pooler`` switches prepared statements off."""
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max_connections,
+            timeout=connect_timeout.total_seconds(),
+            statement_cache_size=0 if transaction_pooler else 256,
+            max_inactive_connection_lifetime=60,
+            server_settings={"application_name": application_name},
+            reset=_keep_session,
+        )
+        with database_errors():
+            await pool
+        return cls(pool, url)
+
+    async def close(self) -> None:
+        """Close every connection; those in use are cut."""
+        self._pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection for single statements."""
+        with database_errors():
+            async with self._pool.acquire(timeout=10) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, statement_timeout: timedelta | None = None
+    ) -> AsyncIterator[Connection]:
+        """Borrow a connection in a transaction; each statement in it has a time limit."""
+        async with self.connection() as connection, connection.transaction():
+            if statement_timeout is not None:
+                await connection.execute(
+                    "SELECT set_config('statement_timeout', $1, true)",
+                    str(int(statement_timeout / timedelta(milliseconds=1))),
+                )
+            yield connection

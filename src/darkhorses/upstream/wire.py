@@ -1,0 +1,162 @@
+"""The Racing API's JSON as it arrives: every leaf is text that may be null, missing or empty.
+
+Only fields that we use are named; unknown ones are ignored as they appear. A leaf that one day
+comes as a number is still a leaf. Source: the vendor's OpenAPI document 1.4.3 and its payloads.
+"""
+
+from typing import Any
+
+import msgspec
+
+Leaf = str | int | float | None
+"""A leaf value; text in every payload seen so far."""
+
+
+class WireQuote(msgspec.Struct):
+    """One bookmaker's quote on a runner (``racecards``, ``odds``)."""
+
+    bookmaker: Leaf = None
+    fractional: Leaf = None
+    decimal: Leaf = None
+    ew_places: Leaf = None
+    ew_denom: Leaf = None
+    updated: Leaf = None
+
+
+class WireRunner(msgspec.Struct):
+    """A runner of a racecard; ``odds`` UNSET when the answer has no such field."""
+
+    horse_id: Leaf = None
+    horse: Leaf = None
+    number: Leaf = None
+    draw: Leaf = None
+    jockey: Leaf = None
+    jockey_id: Leaf = None
+    trainer: Leaf = None
+    trainer_id: Leaf = None
+    age: Leaf = None
+    lbs: Leaf = None
+    headgear: Leaf = None
+    form: Leaf = None
+    ofr: Leaf = None
+    silk_url: Leaf = None
+    odds: list[WireQuote] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class WireRaceFacts(msgspec.Struct):
+    """A race of a racecard without its runners."""
+
+    race_id: Leaf = None
+    date: Leaf = None
+    off_dt: Leaf = None
+    off_time: Leaf = None
+    course_id: Leaf = None
+    course: Leaf = None
+    region: Leaf = None
+    race_name: Leaf = None
+    race_class: Leaf = None
+    type: Leaf = None
+    pattern: Leaf = None
+    distance: Leaf = None
+    distance_f: Leaf = None
+    going: Leaf = None
+    surface: Leaf = None
+    age_band: Leaf = None
+    rating_band: Leaf = None
+    prize: Leaf = None
+    field_size: Leaf = None
+    race_status: Leaf = None
+    is_abandoned: bool | Leaf = None
+
+
+class WireRace(WireRaceFacts):
+    """A race of a racecard (``racecards/pro``, ``racecards/standard``, ``racecards/{id}/pro``)."""
+
+    runners: list[WireRunner] | None = None
+
+
+class WireRawRace(WireRaceFacts):
+    """The same with its runners not yet decoded, to find the one that cannot be."""
+
+    runners: list[msgspec.Raw] | None = None
+
+
+class WireRacecards(msgspec.Struct):
+    """A page of racecards; the decoder's quick way, all at once."""
+
+    racecards: list[WireRace]
+    total: int | None = None
+
+
+class WireRawRacecards(msgspec.Struct):
+    """The same page race by race, for when one of them cannot be decoded."""
+
+    racecards: list[msgspec.Raw]
+    total: int | None = None
+
+
+class WirePricePoint(msgspec.Struct):
+    """A point of a quote's price history; ``changed_at`` is ISO with offset, whole minutes."""
+
+    changed_at: Leaf = None
+    fractional: Leaf = None
+    decimal: Leaf = None
+
+
+class WireQuoteHistory(WireQuote):
+    """A quote with its price history, newest first (``odds/{race_id}/{horse_id}``)."""
+
+    history: list[WirePricePoint] | None = None
+
+
+class WireRunnerOdds(msgspec.Struct):
+    """All that the feed knows of one runner's prices (``odds/{race_id}/{horse_id}``)."""
+
+    race_id: Leaf = None
+    horse_id: Leaf = None
+    horse: Leaf = None
+    odds: list[WireQuoteHistory] | None = None
+
+
+class WireResultFacts(msgspec.Struct):
+    """That a race has a result (``results/today``, ``results``); its runners are not read here."""
+
+    race_id: Leaf = None
+    date: Leaf = None
+    region: Leaf = None
+
+
+class WireResults(msgspec.Struct):
+    """A page of results."""
+
+    results: list[WireResultFacts]
+    total: int | None = None
+
+
+class WireCourse(msgspec.Struct):
+    """A course (``courses``)."""
+
+    id: Leaf = None
+    course: Leaf = None
+    region_code: Leaf = None
+    region: Leaf = None
+
+
+class WireCourses(msgspec.Struct):
+    """All courses asked for; not paged."""
+
+    courses: list[WireCourse]
+    total: int | None = None
+
+
+class WireRegion(msgspec.Struct):
+    """A region (``courses/regions``, a bare array)."""
+
+    region: Leaf = None
+    region_code: Leaf = None
+
+
+class WireError(msgspec.Struct):
+    """A refusal: ``detail`` is a sentence, or a list of ``{loc, msg, type}`` (422)."""
+
+    detail: Any = None
