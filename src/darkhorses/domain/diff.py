@@ -28,8 +28,9 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
 class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
     """A quote that differs from the stored one.
 
-    ``price_changed`` is False when only the each-way terms did: such a change updates the live
-    quote and is no entry of the price log.
+    ``price_changed`` is False when only the each-way terms did, or a bookmaker is named for the
+    first time and has no price: such a change updates the live quote and is no entry of the
+    price log.
     """
 
     horse_id: HorseId
@@ -42,7 +43,8 @@ class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
     """All that is to be written for one race, and the state once it is.
 
     ``race_changed`` is True for a new race too. ``runners`` are new or changed ones, as they are
-    to be stored; ``removed`` are no longer on the card.
+    to be stored; ``removed`` are no longer on the card. ``checked`` is False when an open price
+    stands that the card said nothing of: the race must not count as looked at then.
     """
 
     after: KnownRace
@@ -51,6 +53,7 @@ class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[HorseId, ...]
     quotes: tuple[QuoteChange, ...]
     unchanged: int
+    checked: bool = True
     refreshed_at: datetime | None = None
 
     @property
@@ -67,11 +70,16 @@ class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
 def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDelta:
     """Find what ``card`` changes in ``known``; a first price is a change, a pulled one too.
 
-    A quote without a price that was never known is nothing. A runner, and a quote, that the
-    card no longer names is gone, unless the card is not whole or came without odds for it.
+    A bookmaker that names a runner without ever having had a price for it is stored and is no
+    price change. A runner, and a quote, that the card no longer names is gone, unless the card
+    is not whole or came without odds for it: then it stands as it was.
     """
     runners, changed_runners, removed = _compare_runners(known, card)
-    quotes, changes, unchanged = _compare_quotes(known, card, removed=removed)
+    told = card.runners.keys() - card.runners_without_odds | set(removed)
+    quotes, changes, unchanged = _compare_quotes(known, card, told=told)
+    checked = (card.whole and not card.runners_without_odds) or all(
+        key[0] in told for key, quote in quotes.items() if quote.price is not None
+    )
     price_changed = any(change.price_changed for change in changes)
     last_change_at = known.last_change_at if known is not None else None
     return RaceDelta(
@@ -86,6 +94,7 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
         removed=removed,
         quotes=changes,
         unchanged=unchanged,
+        checked=checked,
         refreshed_at=card.refreshed_at,
     )
 
@@ -121,7 +130,7 @@ def _keep_what_non_runners_lose(stored: Runner, runner: Runner) -> Runner:
 
 
 def _compare_quotes(
-    known: KnownRace | None, card: Card, *, removed: tuple[HorseId, ...]
+    known: KnownRace | None, card: Card, *, told: set[HorseId]
 ) -> tuple[dict[QuoteKey, Quote], tuple[QuoteChange, ...], int]:
     before = known.quotes if known is not None else {}
     after = dict(before)
@@ -129,25 +138,19 @@ def _compare_quotes(
     unchanged = 0
     for key, quote in card.quotes.items():
         stored = before.get(key)
-        if stored == quote or (stored is None and quote.price is None):
+        if stored is quote or stored == quote:
             unchanged += 1
             continue
         after[key] = quote
         price_before = stored.price if stored is not None else None
         changes.append(_change(key, quote, price_before))
     for key, stored in before.items():
-        if stored.price is None or key in card.quotes or not _is_gone(key[0], card, removed):
+        if stored.price is None or key in card.quotes or key[0] not in told:
             continue
         pulled = Quote(price=None, ew_places=stored.ew_places, ew_denom=stored.ew_denom)
         after[key] = pulled
         changes.append(_change(key, pulled, stored.price))
     return after, tuple(changes), unchanged
-
-
-def _is_gone(horse_id: HorseId, card: Card, removed: tuple[HorseId, ...]) -> bool:
-    if horse_id in card.runners:
-        return horse_id not in card.runners_without_odds
-    return horse_id in removed
 
 
 def _change(key: QuoteKey, quote: Quote, price_before: Price | None) -> QuoteChange:

@@ -133,6 +133,13 @@ class WireResults(msgspec.Struct):
     total: int | None = None
 
 
+class WireIds(msgspec.Struct):
+    """The ids of a race or runner that cannot be decoded otherwise."""
+
+    race_id: Leaf = None
+    horse_id: Leaf = None
+
+
 class WireCourse(msgspec.Struct):
     """A course (``courses``)."""
 

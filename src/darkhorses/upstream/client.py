@@ -1,0 +1,323 @@
+"""The client of The Racing API: paced, patient, and plain about what went wrong.
+
+Every request goes the same way: the breaker admits it, the pacer holds it until it may be sent,
+and a failure becomes one of the names in ``errors``. Throttling, network failures, 5xx and cut
+answers are tried again with full jitter or as ``Retry-After`` says; refusals never are.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Self, TypeVar
+
+import httpx
+import msgspec
+import structlog
+import tenacity
+
+from darkhorses import __version__
+from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.races import CardPage, Course
+from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
+from darkhorses.upstream.errors import (
+    BadCredentialsError,
+    CircuitOpenError,
+    FeedError,
+    MalformedError,
+    NotFoundError,
+    PlanTooSmallError,
+    RejectedError,
+    ThrottledError,
+    UnavailableError,
+)
+from darkhorses.upstream.pacing import Endpoint, Pacer, Paces
+from darkhorses.upstream.reading import (
+    CardReader,
+    read_courses,
+    read_races_with_result,
+    read_regions,
+)
+from darkhorses.upstream.wire import WireError
+
+_log = structlog.get_logger("darkhorses.upstream")
+_errors = msgspec.json.Decoder(WireError)
+
+_CARDS_A_PAGE = 500
+_RESULTS_A_PAGE = 50  # older accounts get no more
+_LARGEST_BODY = 64 * 1024 * 1024
+
+_Read = TypeVar("_Read")
+
+Clock = Callable[[], datetime]
+"""Gives the present instant, in UTC."""
+
+
+class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the feed is, who we are there, and how hard we may ask.
+
+    ``patience`` bounds all tries of one request together; ``longest_wait`` is the most that a
+    ``Retry-After`` is obeyed for within a request: beyond it the request fails and the next poll
+    comes later anyway.
+    """
+
+    base_url: str
+    username: str
+    password: str
+    paces: Paces = Paces()
+    timeout: timedelta = timedelta(seconds=10)
+    attempts: int = 4
+    patience: timedelta = timedelta(seconds=45)
+    longest_wait: timedelta = timedelta(seconds=20)
+    breaker_threshold: int = 8
+    breaker_rest: timedelta = timedelta(seconds=15)
+
+
+class Outcomes(msgspec.Struct, kw_only=True):
+    """What the feed answered since the start: counts by outcome, and the last failure."""
+
+    counts: Counter[str]
+    last_failure: str | None = None
+    last_failure_at: datetime | None = None
+    last_success_at: datetime | None = None
+
+
+class RacingApi:
+    """The feed. Make one with ``open``; it keeps its connections, its pace and its breaker."""
+
+    def __init__(self, http: httpx.AsyncClient, access: FeedAccess, clock: Clock) -> None:
+        self._http = http
+        self._access = access
+        self._clock = clock
+        self._pacer = Pacer(access.paces)
+        self._breaker = CircuitBreaker(
+            threshold=access.breaker_threshold,
+            rest=access.breaker_rest,
+            monotonic=time.monotonic,
+        )
+        self.outcomes = Outcomes(counts=Counter())
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, access: FeedAccess, *, clock: Clock) -> AsyncIterator[Self]:
+        """Open connections as they are needed, and close them at the end."""
+        async with httpx.AsyncClient(
+            base_url=access.base_url,
+            auth=httpx.BasicAuth(access.username, access.password),
+            headers={
+                "User-Agent": f"darkhorses/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+            },
+            timeout=access.timeout.total_seconds(),
+            limits=httpx.Limits(max_connections=10, keepalive_expiry=30),
+            follow_redirects=False,
+        ) as http:
+            yield cls(http, access, clock)
+
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether the feed is being asked at all."""
+        return self._breaker.state
+
+    @property
+    def requests(self) -> int:
+        """Requests sent since the start, all tries counted."""
+        return self.outcomes.counts.total()
+
+    async def racecards(
+        self, day: date, regions: Collection[str], *, limit: int = _CARDS_A_PAGE
+    ) -> CardPage:
+        """All cards of a day in some regions, over as many pages as it takes."""
+        reader = CardReader(now=self._clock(), regions=regions)
+        skip = 0
+        while True:
+            query: dict[str, str | list[str]] = {
+                "date": day.isoformat(),
+                "region_codes": list(regions),
+                "limit": str(limit),
+                "skip": str(skip),
+            }
+            count = await self._get(Endpoint.RACECARDS, "/racecards/pro", query, reader.read_page)
+            skip += limit
+            if skip >= count.total:
+                return reader.page()
+
+    async def race(self, race_id: RaceId) -> CardPage:
+        """One race's card; a page of one."""
+        reader = CardReader(now=self._clock())
+        await self._get(Endpoint.RACE, f"/racecards/{race_id}/pro", {}, reader.read_race)
+        return reader.page()
+
+    async def races_with_result(self, regions: Collection[str]) -> frozenset[RaceId]:
+        """The races of today that have a result by now."""
+        found: set[RaceId] = set()
+        skip = 0
+        while True:
+            query: dict[str, str | list[str]] = {
+                "region": list(regions),
+                "limit": str(_RESULTS_A_PAGE),
+                "skip": str(skip),
+            }
+            race_ids, count = await self._get(
+                Endpoint.RESULTS_TODAY, "/results/today", query, read_races_with_result
+            )
+            found |= race_ids
+            skip += _RESULTS_A_PAGE
+            if skip >= count.total:
+                return frozenset(found)
+
+    async def courses(self, regions: Collection[str]) -> tuple[Course, ...]:
+        """All courses of some regions."""
+        query = {"region_codes": list(regions)}
+        return await self._get(Endpoint.COURSES, "/courses", query, read_courses)
+
+    async def regions(self) -> dict[str, str]:
+        """The names of all regions by their codes; the cheapest thing to ask for."""
+        return await self._get(Endpoint.REGIONS, "/courses/regions", {}, read_regions)
+
+    async def _get(
+        self,
+        endpoint: Endpoint,
+        path: str,
+        query: Mapping[str, str | list[str]],
+        read: Callable[[bytes], _Read],
+    ) -> _Read:
+        """One answer, read, after as many tries as are allowed."""
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(self._is_worth_a_retry),
+            stop=tenacity.stop_after_attempt(self._access.attempts)
+            | tenacity.stop_before_delay(self._access.patience.total_seconds()),
+            wait=self._wait,
+            sleep=asyncio.sleep,
+            before_sleep=_log_retry,
+            reraise=True,
+        )
+
+        async def ask_and_read() -> _Read:
+            return read(await self._ask(endpoint, path, query))
+
+        try:
+            answer = await retrying(ask_and_read)
+        except FeedError as error:
+            self.outcomes.last_failure = str(error)
+            self.outcomes.last_failure_at = self._clock()
+            raise
+        self.outcomes.last_success_at = self._clock()
+        return answer
+
+    def _is_worth_a_retry(self, error: BaseException) -> bool:
+        if isinstance(error, CircuitOpenError):
+            return False
+        if isinstance(error, ThrottledError | UnavailableError):
+            wait = error.retry_after
+            return wait is None or wait <= self._access.longest_wait
+        return isinstance(error, MalformedError)
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        """Seconds to the next try: what the feed asked for plus a little, else full jitter."""
+        jitter = tenacity.wait_random_exponential(multiplier=0.5, max=10)(state)
+        error = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(error, ThrottledError | UnavailableError) and error.retry_after is not None:
+            return error.retry_after.total_seconds() + min(jitter, 1.0)
+        return jitter
+
+    async def _ask(
+        self, endpoint: Endpoint, path: str, query: Mapping[str, str | list[str]]
+    ) -> bytes:
+        async with self._breaker.attempt():
+            await self._pacer.wait(endpoint)
+            outcome = "failed"
+            try:
+                body = await self._send(path, query)
+                outcome = "ok"
+            except FeedError as error:
+                outcome = type(error).__name__
+                raise
+            finally:
+                self.outcomes.counts[outcome] += 1
+            return body
+
+    async def _send(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
+        body = bytearray()
+        try:
+            # A server that drips a byte now and then is cut off by the time limit over all.
+            async with (
+                asyncio.timeout(self._access.timeout.total_seconds() * 3),
+                self._http.stream("GET", path, params=dict(query)) as response,
+            ):
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > _LARGEST_BODY:
+                        raise MalformedError(f"the answer of {path} is larger than 64 MiB")
+        except httpx.DecodingError as error:
+            raise MalformedError(f"the answer of {path} cannot be unpacked: {error}") from error
+        except (httpx.TransportError, TimeoutError) as error:
+            what = str(error) or type(error).__name__
+            raise UnavailableError(f"the feed cannot be reached for {path}: {what}") from error
+        if response.status_code == httpx.codes.OK:
+            return bytes(body)
+        raise _refusal(response, bytes(body), path, now=self._clock())
+
+
+def _refusal(response: httpx.Response, body: bytes, path: str, *, now: datetime) -> FeedError:
+    """The error that an answer other than 200 is."""
+    status = response.status_code
+    detail = _detail(body)
+    said = f"{path} gave {status}" + (f": {detail}" if detail else "")
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        if "plan" in detail.lower():
+            return PlanTooSmallError(f"the account's plan is too small: {said}")
+        return BadCredentialsError(f"the feed refuses the user name and password: {said}")
+    if status == httpx.codes.NOT_FOUND:
+        return NotFoundError(f"the feed has no such thing: {said}")
+    retry_after = _retry_after(response.headers.get("Retry-After"), now=now)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return ThrottledError(f"the feed is asked too often: {said}", retry_after=retry_after)
+    if response.is_server_error:
+        return UnavailableError(f"the feed failed: {said}", retry_after=retry_after)
+    return RejectedError(f"the feed rejected the request: {said}")
+
+
+def _detail(body: bytes) -> str:
+    """What a refusal says of itself, in one short line."""
+    try:
+        detail = _errors.decode(body).detail
+    except msgspec.MsgspecError:
+        return ""
+    if isinstance(detail, list):
+        parts = [
+            f"{'.'.join(str(part) for part in item.get('loc', ()))} {item.get('msg', '')}"
+            for item in detail
+            if isinstance(item, dict)
+        ]
+        return "; ".join(parts)[:300]
+    return str(detail or "")[:300]
+
+
+def _retry_after(header: str | None, *, now: datetime) -> timedelta | None:
+    """``Retry-After`` as a time to wait: seconds or an HTTP date; None when neither."""
+    if header is None:
+        return None
+    if header.strip().isdecimal():
+        return timedelta(seconds=int(header))
+    try:
+        until = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(until - now, timedelta(0))
+
+
+def _log_retry(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    _log.warning(
+        "feed.retry_scheduled",
+        attempt=state.attempt_number,
+        wait_seconds=round(state.upcoming_sleep, 2),
+        error=str(error),
+    )
