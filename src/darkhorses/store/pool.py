@@ -3,14 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from darkhorses.store.errors import database_errors
 
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+# asyncpg's classes are generic in their stubs alone.
+if TYPE_CHECKING:
+    Connection = (
+        asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    )
+else:
+    Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 """What a repository's function takes."""
 
 TRANSACTION_POOLER_PORT = 6543

@@ -1,4 +1,4 @@
-"""The SQL of ``sql/*.sql`` by file and name: ``queries.races.races_from_day(connection, …)``."""
+"""The SQL of ``sql/*.sql`` by its name, of which there is one over all files."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,4 +6,6 @@ from typing import Any
 
 import aiosql
 
-queries: Any = aiosql.from_path(Path(str(files("darkhorses.store"))) / "sql", "asyncpg")
+queries: Any = aiosql.from_path(
+    Path(str(files("darkhorses.store"))) / "sql", "asyncpg", mandatory_parameters=False
+)
