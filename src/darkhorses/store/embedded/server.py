@@ -37,6 +37,8 @@ class EmbeddedServer:
         self._cluster = cluster
         self._start_lock = start_lock
         self._users_lock = users_lock
+        self.directory = cluster.directory
+        """Where the data is."""
         self.url = ""
         """Where the database is, as asyncpg takes it; the socket's directory is its host."""
 

@@ -1,0 +1,59 @@
+"""The database that the settings ask for: the one at DATABASE_URL, or the embedded one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from darkhorses.settings import Settings
+from darkhorses.store.embedded import EmbeddedServer
+from darkhorses.store.migrations import migrate
+from darkhorses.store.pool import Database, is_transaction_pooler
+
+_log = structlog.get_logger("darkhorses.database")
+
+
+@asynccontextmanager
+async def open_database(
+    settings: Settings,
+    *,
+    max_connections: int,
+    application_name: str,
+    migrate_embedded: bool = True,
+) -> AsyncIterator[Database]:
+    """Open the database for as long as the block runs; connects when it is first used.
+
+    The embedded server is started, or found running, and migrated: it is ours alone. A database
+    at DATABASE_URL is never migrated here; ``require_current_schema`` tells whether it fits.
+    """
+    async with _database_url(settings) as url:
+        database = await Database.open(
+            url,
+            max_connections=max_connections,
+            transaction_pooler=is_transaction_pooler(url, settings.pooler),
+            application_name=application_name,
+        )
+        try:
+            if settings.database_url is None and migrate_embedded:
+                names = await migrate(database)
+                if names:
+                    _log.info("database.migrated", names=names)
+            yield database
+        finally:
+            await database.close()
+
+
+@asynccontextmanager
+async def _database_url(settings: Settings) -> AsyncIterator[str]:
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    data_dir = Path(settings.data_dir) if settings.data_dir is not None else None
+    server = await asyncio.to_thread(EmbeddedServer.start, data_dir)
+    _log.info("database.embedded", directory=str(server.directory))
+    try:
+        yield server.url
+    finally:
+        await asyncio.to_thread(server.release)

@@ -1,0 +1,54 @@
+-- name: lease_current(name)^
+-- Who holds the lease; it is live until it expires by the database's clock.
+SELECT name, holder, epoch, expires_at, expires_at > clock_timestamp() AS is_live
+FROM worker_lease
+WHERE name = :name;
+
+-- name: lease_limit_wait(lock_timeout)^
+-- Limit how long this transaction waits for others' locks.
+SELECT set_config('lock_timeout', :lock_timeout, true);
+
+-- name: lease_create(name)!
+-- Make the row of a lease that was never held, expired; any conflict, or two makers may deadlock.
+INSERT INTO worker_lease (name, holder, epoch, expires_at)
+VALUES (:name, '', 0, '-infinity')
+ON CONFLICT DO NOTHING;
+
+-- name: lease_lock_expired(name)^
+-- Lock the lease if it is expired; waits for transactions that were fenced with its epoch.
+SELECT epoch FROM worker_lease
+WHERE name = :name AND expires_at <= clock_timestamp()
+FOR UPDATE;
+
+-- name: lease_take(name, holder, ttl)^
+-- Give the locked lease to a holder, with a new epoch and the whole time to live from now.
+UPDATE worker_lease
+SET holder = :holder, epoch = epoch + 1, expires_at = clock_timestamp() + :ttl::interval
+WHERE name = :name
+RETURNING name, holder, epoch;
+
+-- name: lease_renew(name, holder, epoch, ttl)^
+-- Put the expiry off; no row when another holds the lease by now.
+UPDATE worker_lease
+SET expires_at = clock_timestamp() + :ttl::interval
+WHERE name = :name AND epoch = :epoch AND holder = :holder
+RETURNING expires_at;
+
+-- name: lease_release(name, holder, epoch)!
+-- Let the lease expire now, unless another holds it by now.
+UPDATE worker_lease
+SET expires_at = clock_timestamp()
+WHERE name = :name AND epoch = :epoch AND holder = :holder;
+
+-- name: lease_limit_writer(idle_timeout, statement_timeout, lock_timeout)^
+-- Limit this transaction, so that a writer that is stopped in the middle of it is cut off.
+SELECT
+    set_config('idle_in_transaction_session_timeout', :idle_timeout, true),
+    set_config('statement_timeout', :statement_timeout, true),
+    set_config('lock_timeout', :lock_timeout, true);
+
+-- name: lease_fence(name, epoch)^
+-- Hold off a takeover until this transaction ends; no row when the epoch is over.
+SELECT epoch FROM worker_lease
+WHERE name = :name AND epoch = :epoch
+FOR KEY SHARE;

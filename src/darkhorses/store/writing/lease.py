@@ -1,0 +1,119 @@
+"""The right to write: a lease on a row, with an epoch that fences off whoever held it before.
+
+Source of truth: ``worker_lease`` and the clock of the database; no worker's clock is asked. It is
+a row and no advisory lock, because advisory locks belong to sessions and transaction poolers share
+sessions out: two workers would both have one.
+
+::
+
+                acquire: epoch + 1                 renew: same epoch, expiry put off
+      ┌──────┐ ──────────────────────> ┌──────┐ ──────────────────────────────────┐
+      │ free │                         │ held │ <─────────────────────────────────┘
+      └──────┘ <────────────────────── └──────┘
+          ^     release, or not renewed    │
+          │     for the time to live       │ somebody else acquires after the expiry
+          │                                v
+          │                            ┌──────┐  fence and renew: LeaseLostError,
+          └─────────────────────────── │ lost │  nothing is written
+             may acquire again, anew   └──────┘
+
+Invariants:
+
+- An epoch is given out once. It grows with every takeover and with nothing else.
+- Every writing transaction fences itself first: it locks the row of its epoch FOR KEY SHARE.
+  A takeover changes the key (name, epoch), so it waits until the transactions in flight have
+  committed or rolled back; whoever fences after it finds no row. So no write of an older epoch
+  becomes visible after the first read of a newer one.
+- Renewing changes no key column and waits for nobody; nor does asking for a lease that is live.
+- A writer that is stopped in the middle of a transaction cannot hold a takeover off for ever:
+  the fence limits its statements and its silence, and the database cuts it off.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+import msgspec
+
+from darkhorses.store.errors import LeaseLostError
+from darkhorses.store.pool import Connection, Database
+from darkhorses.store.queries import queries
+
+TTL = timedelta(seconds=8)
+"""How long a lease lives without being renewed."""
+
+_ACQUIRE_WAIT = "5s"
+_IDLE_LIMIT = "5s"
+_STATEMENT_LIMIT = "30s"
+_LOCK_LIMIT = "5s"
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease that was acquired; it may have been lost since."""
+
+    name: str
+    holder: str
+    epoch: int
+
+
+async def acquire(
+    connection: Connection, name: str, holder: str, ttl: timedelta = TTL
+) -> Lease | None:
+    """Take a lease that is free or expired; None while another holds it or is still writing."""
+    try:
+        async with connection.transaction():
+            await queries.lease_limit_wait(connection, lock_timeout=_ACQUIRE_WAIT)
+            await queries.lease_create(connection, name=name)
+            # Locked first and given its expiry after: the wait is not to use the time up.
+            if await queries.lease_lock_expired(connection, name=name) is None:
+                return None
+            row = await queries.lease_take(connection, name=name, holder=holder, ttl=ttl)
+            return Lease(**dict(row))
+    except asyncpg.LockNotAvailableError:
+        return None
+
+
+async def renew(connection: Connection, lease: Lease, ttl: timedelta = TTL) -> None:
+    """Put the expiry off; raises LeaseLostError when another has taken the lease."""
+    row = await queries.lease_renew(
+        connection, name=lease.name, holder=lease.holder, epoch=lease.epoch, ttl=ttl
+    )
+    if row is None:
+        raise _lost(lease)
+
+
+async def release(connection: Connection, lease: Lease) -> None:
+    """Free the lease at once for others; nothing happens when it is lost already."""
+    await queries.lease_release(connection, name=lease.name, holder=lease.holder, epoch=lease.epoch)
+
+
+async def fence(connection: Connection, lease: Lease) -> None:
+    """Begin a writing transaction: nobody takes over before it ends.
+
+    Raises LeaseLostError when somebody already has. Limits the transaction: 30 s a statement, 5 s
+    of silence, 5 s of waiting for a lock.
+    """
+    await queries.lease_limit_writer(
+        connection,
+        idle_timeout=_IDLE_LIMIT,
+        statement_timeout=_STATEMENT_LIMIT,
+        lock_timeout=_LOCK_LIMIT,
+    )
+    if await queries.lease_fence(connection, name=lease.name, epoch=lease.epoch) is None:
+        raise _lost(lease)
+
+
+@asynccontextmanager
+async def writing_transaction(database: Database, lease: Lease) -> AsyncIterator[Connection]:
+    """A fenced transaction: it commits as a whole, under this lease, or not at all."""
+    async with database.transaction() as connection:
+        await fence(connection, lease)
+        yield connection
+
+
+def _lost(lease: Lease) -> LeaseLostError:
+    return LeaseLostError(
+        f"{lease.holder} no longer holds the lease {lease.name!r} (epoch {lease.epoch}): "
+        f"another worker leads"
+    )
