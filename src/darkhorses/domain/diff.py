@@ -11,6 +11,7 @@ import msgspec
 from darkhorses.domain.identifiers import BookmakerId, HorseId
 from darkhorses.domain.prices import Price
 from darkhorses.domain.races import Card, Quote, QuoteKey, Race, Runner
+from darkhorses.domain.stages import RESULT
 
 
 class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     runners: dict[HorseId, Runner]
     quotes: dict[QuoteKey, Quote]
     last_change_at: datetime | None = None
+    refreshed_at: datetime | None = None
 
 
 class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +76,7 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
     price change. A runner, and a quote, that the card no longer names is gone, unless the card
     is not whole or came without odds for it: then it stands as it was.
     """
+    race = _keep_result(known, card.race)
     runners, changed_runners, removed = _compare_runners(known, card)
     told = card.runners.keys() - card.runners_without_odds | set(removed)
     quotes, changes, unchanged = _compare_quotes(known, card, told=told)
@@ -84,18 +87,51 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
     last_change_at = known.last_change_at if known is not None else None
     return RaceDelta(
         after=KnownRace(
-            race=card.race,
+            race=race,
             runners=runners,
             quotes=quotes,
             last_change_at=seen_at if price_changed else last_change_at,
+            refreshed_at=card.refreshed_at or (known.refreshed_at if known is not None else None),
         ),
-        race_changed=known is None or known.race != card.race,
+        race_changed=known is None or known.race != race,
         runners=changed_runners,
         removed=removed,
         quotes=changes,
         unchanged=unchanged,
         checked=checked,
         refreshed_at=card.refreshed_at,
+    )
+
+
+def is_superseded(known: KnownRace | None, card: Card) -> bool:
+    """Whether a card is older than what is known, by the feed's own refresh stamps.
+
+    For answers that overtook each other on the way: without stamps the later one is taken to be
+    older.
+    """
+    if known is None or known.refreshed_at is None or card.refreshed_at is None:
+        return known is not None
+    return card.refreshed_at < known.refreshed_at
+
+
+def _keep_result(known: KnownRace | None, race: Race) -> Race:
+    """A race that has a result keeps that status: its card may go on to say less."""
+    if known is None or known.race.race_status != RESULT or race.race_status == RESULT:
+        return race
+    return msgspec.structs.replace(race, race_status=RESULT)
+
+
+def compare_result(known: KnownRace) -> RaceDelta:
+    """Note that a race has a result, as another endpoint than its card says."""
+    race = msgspec.structs.replace(known.race, race_status=RESULT)
+    return RaceDelta(
+        after=msgspec.structs.replace(known, race=race),
+        race_changed=known.race != race,
+        runners=(),
+        removed=(),
+        quotes=(),
+        unchanged=0,
+        checked=False,
     )
 
 
@@ -138,10 +174,13 @@ def _compare_quotes(
     unchanged = 0
     for key, quote in card.quotes.items():
         stored = before.get(key)
-        if stored is quote or stored == quote:
+        if stored is quote:
             unchanged += 1
             continue
-        after[key] = quote
+        after[key] = quote  # also when equal: the same object is told apart faster next time
+        if stored == quote:
+            unchanged += 1
+            continue
         price_before = stored.price if stored is not None else None
         changes.append(_change(key, quote, price_before))
     for key, stored in before.items():

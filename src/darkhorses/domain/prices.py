@@ -66,10 +66,11 @@ def read_price(decimal_text: str, fractional_text: str) -> Price | None:
         raise ValueError(f"decimal price {decimal_text!r} is not a number") from None
     if not decimal.is_finite() or decimal >= _TOO_LONG:
         raise ValueError(f"decimal price {decimal_text!r} is out of range")
-    if decimal <= 1:
+    stored = decimal.quantize(_THOUSANDTH, rounding=ROUND_HALF_EVEN).normalize()
+    if stored <= 1:
         return None
     fractional = _read_fraction(fractional_text, decimal)
-    decimal = decimal.quantize(_THOUSANDTH, rounding=ROUND_HALF_EVEN).normalize()
+    decimal = stored
     if decimal.as_tuple().exponent > 0:  # type: ignore[operator]  # finite: the exponent is an int
         decimal = decimal.quantize(Decimal(1))
     return Price(decimal=decimal, fractional=fractional)

@@ -37,6 +37,7 @@ class CircuitBreaker:
         self._failures = 0
         self._opened_at: float | None = None
         self._probing = False
+        self._last = ""
 
     @property
     def state(self) -> BreakerState:
@@ -56,8 +57,9 @@ class CircuitBreaker:
         probe = self._admit()
         try:
             yield
-        except UnavailableError:
+        except UnavailableError as error:
             self._failures += 1
+            self._last = str(error)
             if probe or self._failures >= self._threshold:
                 self._opened_at = self._monotonic()
             raise
@@ -77,7 +79,8 @@ class CircuitBreaker:
             return False
         if state is BreakerState.OPEN or self._probing:
             raise CircuitOpenError(
-                f"the feed failed {self._failures} times in a row and is left alone for a while"
+                f"the feed failed {self._failures} times in a row and is left alone for a while; "
+                f"last: {self._last}"
             )
         self._probing = True
         return True

@@ -77,12 +77,26 @@ class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcomes(msgspec.Struct, kw_only=True):
-    """What the feed answered since the start: counts by outcome, and the last failure."""
+    """What the feed answered since the start: requests by outcome, and the last failure."""
 
     counts: Counter[str]
-    last_failure: str | None = None
+    last_failure: FeedError | None = None
     last_failure_at: datetime | None = None
     last_success_at: datetime | None = None
+
+    @property
+    def failing(self) -> FeedError | None:
+        """The last failure, while nothing has succeeded after it."""
+        if self.last_failure_at is None or self.last_failure is None:
+            return None
+        if self.last_success_at is not None and self.last_success_at >= self.last_failure_at:
+            return None
+        return self.last_failure
+
+    @property
+    def refused(self) -> bool:
+        """Whether the feed last turned us away for who we are or what we pay."""
+        return isinstance(self.failing, BadCredentialsError | PlanTooSmallError)
 
 
 class RacingApi:
@@ -201,9 +215,9 @@ class RacingApi:
             return read(await self._ask(endpoint, path, query))
 
         try:
-            answer = await retrying(ask_and_read)
+            answer: _Read = await retrying(ask_and_read)
         except FeedError as error:
-            self.outcomes.last_failure = str(error)
+            self.outcomes.last_failure = error
             self.outcomes.last_failure_at = self._clock()
             raise
         self.outcomes.last_success_at = self._clock()

@@ -1,0 +1,209 @@
+"""The one way into the market's tables: what a look at the feed changed, in one transaction.
+
+Either everything of a look is committed (races, runners, quotes, the change log, what was set
+aside, the poll cycle, the wake-up for readers) or nothing is, and nothing is when another worker
+leads by now.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import chain
+
+import msgspec
+
+from darkhorses.domain.bookmakers import Bookmaker
+from darkhorses.domain.diff import QuoteChange, RaceDelta
+from darkhorses.domain.races import Unreadable
+from darkhorses.store.pool import Connection, Database
+from darkhorses.store.queries import queries
+from darkhorses.store.writing.lease import Lease, writing_transaction
+
+
+class PollCycle(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at the whole card found; a row of ``ra_odds_statistics``."""
+
+    fetch_timestamp: datetime
+    races: int
+    horses: int
+    bookmakers: tuple[str, ...]
+    quotes: int
+    milliseconds: int
+    errors: int
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """How many rows of the two quote tables were written, and the revision that carries them."""
+
+    revision: int
+    quotes: int
+    changes: int
+
+
+async def write_market(
+    database: Database,
+    lease: Lease,
+    deltas: Sequence[RaceDelta],
+    *,
+    seen_at: datetime,
+    bookmakers: Collection[Bookmaker] = (),
+    unreadable: Sequence[Unreadable] = (),
+    cycle: PollCycle | None = None,
+) -> Written:
+    """Write what a look at the feed at ``seen_at`` (UTC) changed.
+
+    Raises LeaseLostError, and nothing is written, when the lease is not held any more. After any
+    other error it is not known whether the write was committed: load what is known again.
+    """
+    async with writing_transaction(database, lease) as connection:
+        revision: int = await queries.next_revision(connection)
+        await _write_bookmakers(connection, bookmakers, seen_at)
+        await _write_races(connection, deltas, seen_at, revision)
+        await _write_runners(connection, deltas, seen_at, revision)
+        quotes = await _write_quotes(connection, deltas, seen_at, revision)
+        changes = await _write_changes(connection, deltas, seen_at)
+        await queries.touch_races(
+            connection,
+            race_ids=[delta.after.race.race_id for delta in deltas],
+            refreshed=[delta.refreshed_at for delta in deltas],
+            price_changed=[delta.price_changes > 0 for delta in deltas],
+            checked=[delta.checked for delta in deltas],
+            seen_at=seen_at,
+            revision=revision,
+        )
+        await _set_aside(connection, unreadable, seen_at)
+        if cycle is not None:
+            await _write_cycle(connection, cycle, changes)
+        await queries.notify_market(connection)
+    return Written(revision=revision, quotes=quotes, changes=changes)
+
+
+async def _write_bookmakers(
+    connection: Connection, bookmakers: Collection[Bookmaker], seen_at: datetime
+) -> None:
+    if bookmakers:
+        await queries.upsert_bookmakers(
+            connection,
+            bookmaker_ids=[bookmaker.bookmaker_id for bookmaker in bookmakers],
+            bookmaker_names=[bookmaker.bookmaker_name for bookmaker in bookmakers],
+            bookmaker_types=[str(bookmaker.bookmaker_type) for bookmaker in bookmakers],
+            seen_at=seen_at,
+        )
+
+
+async def _write_races(
+    connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime, revision: int
+) -> None:
+    races = [delta.after.race for delta in deltas if delta.race_changed]
+    if races:
+        payload = msgspec.json.encode(races).decode()
+        await queries.upsert_races(connection, races=payload, seen_at=seen_at, revision=revision)
+
+
+async def _write_runners(
+    connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime, revision: int
+) -> None:
+    rows = [
+        msgspec.structs.asdict(runner) | {"race_id": delta.after.race.race_id}
+        for delta in deltas
+        for runner in delta.runners
+    ]
+    if rows:
+        payload = msgspec.json.encode(rows).decode()
+        await queries.upsert_runners(
+            connection, runners=payload, seen_at=seen_at, revision=revision
+        )
+    removed = [
+        (delta.after.race.race_id, horse_id) for delta in deltas for horse_id in delta.removed
+    ]
+    if removed:
+        await queries.remove_runners(
+            connection,
+            race_ids=[race_id for race_id, _ in removed],
+            horse_ids=[horse_id for _, horse_id in removed],
+            seen_at=seen_at,
+            revision=revision,
+        )
+
+
+async def _write_quotes(
+    connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime, revision: int
+) -> int:
+    changed = list(chain.from_iterable(delta.quotes for delta in deltas))
+    if changed:
+        await queries.upsert_quotes(
+            connection,
+            race_ids=_repeated([d.after.race.race_id for d in deltas], deltas),
+            **_columns(changed),
+            places=[change.quote.ew_places for change in changed],
+            denominators=[change.quote.ew_denom for change in changed],
+            stamps=_repeated([delta.refreshed_at for delta in deltas], deltas),
+            seen_at=seen_at,
+            revision=revision,
+        )
+    return len(changed)
+
+
+async def _write_changes(
+    connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime
+) -> int:
+    rows = [(delta, change) for delta in deltas for change in delta.quotes if change.price_changed]
+    if rows:
+        race_days = sorted({delta.after.race.race_date for delta, _ in rows})
+        async for _ in queries.ensure_change_partitions(connection, race_days=race_days):
+            pass
+        await queries.insert_changes(
+            connection,
+            race_dates=[delta.after.race.race_date for delta, _ in rows],
+            race_ids=[delta.after.race.race_id for delta, _ in rows],
+            **_columns([change for _, change in rows]),
+            stamps=[delta.refreshed_at for delta, _ in rows],
+            seen_at=seen_at,
+        )
+    return len(rows)
+
+
+def _columns(changes: Sequence[QuoteChange]) -> dict[str, list[object]]:
+    prices = [change.quote.price for change in changes]
+    return {
+        "horse_ids": [change.horse_id for change in changes],
+        "bookmaker_ids": [change.bookmaker_id for change in changes],
+        "decimals": [None if price is None else price.decimal for price in prices],
+        "fractionals": [None if price is None else price.fractional for price in prices],
+    }
+
+
+def _repeated(values: Sequence[object], deltas: Sequence[RaceDelta]) -> list[object]:
+    """Each delta's value once for each of its quotes."""
+    return [value for value, delta in zip(values, deltas, strict=True) for _ in delta.quotes]
+
+
+async def _set_aside(
+    connection: Connection, unreadable: Sequence[Unreadable], seen_at: datetime
+) -> None:
+    if unreadable:
+        await queries.set_aside(
+            connection,
+            kinds=[piece.kind for piece in unreadable],
+            race_ids=[piece.race_id for piece in unreadable],
+            horse_ids=[piece.horse_id for piece in unreadable],
+            reasons=[piece.reason for piece in unreadable],
+            payloads=[piece.payload for piece in unreadable],
+            digests=[hashlib.sha256(piece.payload.encode()).hexdigest() for piece in unreadable],
+            seen_at=seen_at,
+        )
+
+
+async def _write_cycle(connection: Connection, cycle: PollCycle, changed: int) -> None:
+    await queries.insert_poll_cycle(
+        connection,
+        fetch_timestamp=cycle.fetch_timestamp,
+        races=cycle.races,
+        horses=cycle.horses,
+        bookmakers=len(cycle.bookmakers),
+        quotes=cycle.quotes,
+        changed=changed,
+        bookmaker_list=list(cycle.bookmakers),
+        milliseconds=cycle.milliseconds,
+        errors=cycle.errors,
+    )

@@ -1,0 +1,167 @@
+"""The worker's composition root: makes the parts, joins them, and runs until told to stop."""
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import structlog
+
+from darkhorses import __version__
+from darkhorses.database import open_database
+from darkhorses.domain.errors import SettingError
+from darkhorses.settings import Settings
+from darkhorses.store.errors import DatabaseUnavailableError, StoreError
+from darkhorses.store.migrations import require_current_schema
+from darkhorses.store.pool import Database
+from darkhorses.store.writing.lease import Lease
+from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.pacing import Paces
+from darkhorses.worker.collecting import Collector
+from darkhorses.worker.heartbeat import Heart
+from darkhorses.worker.jobs import JobBoundary
+from darkhorses.worker.leadership import Leadership
+from darkhorses.worker.live_odds import LiveOdds
+from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, REFERENCE, Plan, Shift
+
+_log = structlog.get_logger("darkhorses.worker")
+
+_CONNECTIONS = 2
+_WAIT_FOR_DATABASE = 2.0
+
+
+def clock() -> datetime:
+    """The present instant, in UTC."""
+    return datetime.now(UTC)  # noqa: TID251  # the composition root's clock
+
+
+def feed_access(settings: Settings) -> FeedAccess:
+    """How to reach the feed; raises SettingError when user name or password is not set."""
+    if settings.racing_api_username is None:
+        raise SettingError("RACING_API_USERNAME: not set, expected your user name at the feed")
+    if settings.racing_api_password is None:
+        raise SettingError("RACING_API_PASSWORD: not set, expected your password at the feed")
+    return FeedAccess(
+        base_url=settings.racing_api_base_url,
+        username=settings.racing_api_username,
+        password=settings.racing_api_password,
+        paces=Paces(
+            racecards_per_second=settings.racecards_per_second,
+            races_per_second=settings.races_per_second,
+            courses_per_second=settings.courses_per_second,
+            requests_per_ten_seconds=settings.requests_per_ten_seconds,
+        ),
+    )
+
+
+def worker_id() -> str:
+    """A name for this process that no other has had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
+
+
+async def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; raises when the database's schema does not fit."""
+    access = feed_access(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with (
+        open_database(
+            settings, max_connections=_CONNECTIONS, application_name="darkhorses worker"
+        ) as database,
+        RacingApi.open(access, clock=clock) as feed,
+    ):
+        if await _database_is_ready(database, stop):
+            plan = Plan(
+                regions=settings.regions, poll_interval=timedelta(seconds=settings.poll_interval)
+            )
+            await _Worker(plan, database, feed).run(stop)
+    _log.info("worker.stopped")
+
+
+class _Worker:
+    """One worker process: leads when it can, and always tells how it is."""
+
+    def __init__(self, plan: Plan, database: Database, feed: RacingApi) -> None:
+        self._plan = plan
+        self._database = database
+        self._feed = feed
+        self._id = worker_id()
+        self._shift: Shift | None = None
+        self._collector = Collector(database, clock)
+        self._live = LiveOdds(feed, self._collector, regions=plan.regions, clock=clock)
+        self._leadership = Leadership(
+            database, self._id, on_gain=self._begin_shift, on_loss=self._end_shift
+        )
+        self._boundary = JobBoundary(database, clock, on_lease_lost=self._leadership.step_down)
+        for job in (LIVE_ODDS, HOT_RACES, REFERENCE):
+            self._boundary.expect(job)
+        self._heart = Heart(
+            self._id,
+            database=database,
+            feed=feed,
+            boundary=self._boundary,
+            is_leader=lambda: self._shift is not None,
+            next_runs=lambda: {} if self._shift is None else self._shift.next_runs(),
+            started_at=clock(),
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until ``stop`` is set; then end the shift, release the lease, and be forgotten."""
+        _log.info("worker.started", worker_id=self._id, version=__version__)
+        tasks = [
+            asyncio.create_task(self._leadership.run()),
+            asyncio.create_task(self._heart.run()),
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+        _log.info("worker.stopping")
+        for task in (*tasks, stopping):
+            task.cancel()
+        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        with suppress(StoreError, TimeoutError):
+            await asyncio.wait_for(self._heart.stop(), 1)
+        for task in done:
+            if task is not stopping:
+                task.result()
+
+    async def _begin_shift(self, lease: Lease) -> None:
+        self._shift = Shift(
+            lease,
+            plan=self._plan,
+            feed=self._feed,
+            database=self._database,
+            collector=self._collector,
+            live=self._live,
+            boundary=self._boundary,
+            clock=clock,
+        )
+        self._shift.start()
+        self._heart.beat_soon()
+
+    async def _end_shift(self) -> None:
+        shift, self._shift = self._shift, None
+        if shift is not None:
+            await shift.stop()
+        self._heart.beat_soon()
+
+
+async def _database_is_ready(database: Database, stop: asyncio.Event) -> bool:
+    """Wait for a database that is away; False when told to stop while waiting."""
+    said = False
+    while not stop.is_set():
+        try:
+            await require_current_schema(database)
+        except DatabaseUnavailableError as error:
+            if not said:
+                _log.error("database.unavailable", error=str(error), then="waiting for it")
+                said = True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _WAIT_FOR_DATABASE)
+        else:
+            return True
+    return False

@@ -1,0 +1,111 @@
+"""The worker's heartbeat: every few seconds, and at once when its role changes."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from darkhorses import __version__
+from darkhorses.store.errors import StoreError
+from darkhorses.store.heartbeats import FeedState, FeedStatus, Heartbeat, JobStatus, Role
+from darkhorses.store.pool import Database
+from darkhorses.store.writing import heartbeats
+from darkhorses.upstream.client import RacingApi
+from darkhorses.worker.jobs import JobBoundary
+
+_log = structlog.get_logger("darkhorses.worker")
+
+_EVERY = 5.0
+
+
+class Heart:
+    """Tells the database what the worker is doing; a database that is away is left in peace."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        *,
+        database: Database,
+        feed: RacingApi,
+        boundary: JobBoundary,
+        is_leader: Callable[[], bool],
+        next_runs: Callable[[], Mapping[str, datetime]],
+        started_at: datetime,
+    ) -> None:
+        self._worker_id = worker_id
+        self._database = database
+        self._feed = feed
+        self._boundary = boundary
+        self._is_leader = is_leader
+        self._next_runs = next_runs
+        self._started_at = started_at
+        self._soon = asyncio.Event()
+
+    def beat_soon(self) -> None:
+        """Do not wait for the next beat's time."""
+        self._soon.set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._soon.clear()
+            with suppress(StoreError):  # leadership logs that the database is away
+                async with self._database.transaction() as connection:
+                    await heartbeats.beat(connection, self.heartbeat())
+                    await heartbeats.forget_silent(connection)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), _EVERY)
+
+    async def stop(self) -> None:
+        """Be forgotten: a worker that stopped in order is not one that died."""
+        async with self._database.connection() as connection:
+            await heartbeats.forget(connection, self._worker_id)
+
+    def heartbeat(self) -> Heartbeat:
+        """What the worker says of itself at this moment."""
+        return Heartbeat(
+            worker_id=self._worker_id,
+            hostname=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            role=Role.LEADER if self._is_leader() else Role.STANDBY,
+            started_at=self._started_at,
+            jobs=self._jobs(),
+            feed=feed_status(self._feed),
+        )
+
+    def _jobs(self) -> dict[str, JobStatus]:
+        next_runs = self._next_runs()
+        jobs = {
+            job: msgspec.structs.replace(status, next_run=next_runs.get(job))
+            for job, status in self._boundary.statuses.items()
+        }
+        if self._is_leader():
+            return jobs
+        return {
+            job: msgspec.structs.replace(status, reason="standby: another worker leads")
+            for job, status in jobs.items()
+        }
+
+
+def feed_status(feed: RacingApi) -> FeedStatus:
+    """How the feed answers, as its last answers say."""
+    outcomes = feed.outcomes
+    failing = outcomes.failing
+    if failing is not None:
+        state = FeedState.REFUSED if outcomes.refused else FeedState.FAILING
+    else:
+        state = FeedState.UNKNOWN if outcomes.last_success_at is None else FeedState.OK
+    return FeedStatus(
+        state=state,
+        detail=None if failing is None else str(failing),
+        since=outcomes.last_success_at if failing is None else outcomes.last_failure_at,
+        requests=feed.requests,
+        failures=feed.requests - outcomes.counts["ok"],
+        breaker=feed.breaker.value,
+    )

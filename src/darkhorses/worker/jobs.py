@@ -1,0 +1,109 @@
+"""The boundary of a job: what it did is remembered, how it failed is recorded, nothing escapes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from darkhorses.domain.errors import DarkHorsesError
+from darkhorses.store.errors import LeaseLostError, StoreError
+from darkhorses.store.heartbeats import JobStatus
+from darkhorses.store.pool import Database
+from darkhorses.store.writing import job_runs
+
+_log = structlog.get_logger("darkhorses.worker")
+
+Clock = Callable[[], datetime]
+"""Gives the present instant, in UTC."""
+
+
+class JobBoundary:
+    """Runs jobs and knows how each is doing; ``on_lease_lost`` is called when a write is refused.
+
+    A run that failed is recorded in ``job_runs`` unless it comes by the thousand
+    (``record_failure``); with ``record_success`` one that succeeded is too.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, *, on_lease_lost: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._on_lease_lost = on_lease_lost
+        self._statuses: dict[str, JobStatus] = {}
+
+    @property
+    def statuses(self) -> Mapping[str, JobStatus]:
+        """Each job's last run, last success, state and error."""
+        return self._statuses
+
+    def expect(self, job: str) -> None:
+        """Let a job be shown before its first run."""
+        self._statuses.setdefault(job, JobStatus(status="waiting"))
+
+    async def run(
+        self,
+        job: str,
+        work: Callable[[], Awaitable[job_runs.Detail | None]],
+        *,
+        reason: str,
+        record_success: bool = False,
+        record_failure: bool = True,
+    ) -> bool:
+        """Run ``work``; True when it succeeded. Only cancellation gets out of here."""
+        started = self._clock()
+        before = self._statuses.get(job, JobStatus(status="waiting"))
+        running = msgspec.structs.replace(before, status="running", last_run=started, reason=reason)
+        self._statuses[job] = running
+        try:
+            detail = await work()
+        except asyncio.CancelledError:
+            self._statuses[job] = before
+            raise
+        except LeaseLostError as error:
+            self._fail(job, running, str(error))
+            self._on_lease_lost()
+            return False
+        except Exception as error:  # noqa: BLE001  # a job's boundary: it is recorded here
+            known = isinstance(error, DarkHorsesError)
+            message = str(error) if known else f"{type(error).__name__}: {error}"
+            if message != before.error:
+                _log.error("job.failed", job=job, error=message, exc_info=None if known else error)
+            self._fail(job, running, message)
+            if record_failure:
+                await self._record(job, started, error=message)
+            return False
+        if before.error is not None:
+            _log.info("job.recovered", job=job)
+        self._statuses[job] = msgspec.structs.replace(
+            running, status="ok", last_success=self._clock(), error=None
+        )
+        if record_success:
+            await self._record(job, started, detail=detail)
+        return True
+
+    def _fail(self, job: str, running: JobStatus, message: str) -> None:
+        self._statuses[job] = msgspec.structs.replace(running, status="failed", error=message)
+
+    async def _record(
+        self,
+        job: str,
+        started: datetime,
+        *,
+        detail: job_runs.Detail | None = None,
+        error: str | None = None,
+    ) -> None:
+        try:
+            async with self._database.connection() as connection:
+                await job_runs.record(
+                    connection,
+                    job=job,
+                    started_at=started,
+                    finished_at=self._clock(),
+                    detail=detail,
+                    error=error,
+                )
+        except StoreError as store_error:
+            _log.warning("job.not_recorded", job=job, error=str(store_error))

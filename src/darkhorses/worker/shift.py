@@ -1,0 +1,204 @@
+"""What a leader does while it leads: the scheduler, its jobs, and the hot races.
+
+A shift begins with a lease and ends with it. Stopping one lets the write in hand finish, within
+limits, and cancels everything else.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.london import LONDON, race_day
+from darkhorses.store.pool import Database
+from darkhorses.store.writing.job_runs import Detail
+from darkhorses.store.writing.lease import Lease
+from darkhorses.upstream.client import RacingApi
+from darkhorses.upstream.errors import NotFoundError
+from darkhorses.worker.collecting import Collector
+from darkhorses.worker.hot_races import HotRaces
+from darkhorses.worker.jobs import JobBoundary
+from darkhorses.worker.live_odds import LiveOdds
+from darkhorses.worker.reference import refresh_reference
+from darkhorses.worker.triggers import RaceTrigger
+
+_log = structlog.get_logger("darkhorses.worker")
+
+LIVE_ODDS = "live_odds"
+HOT_RACES = "hot_races"
+REFERENCE = "reference"
+
+_IN_FLIGHT = 4
+_FINISH_WRITE = 2.0
+_REFERENCE_HOUR = 5
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker collects and how often it looks at the whole card."""
+
+    regions: tuple[str, ...]
+    poll_interval: timedelta
+
+
+class Shift:
+    """The jobs of one lease."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        plan: Plan,
+        feed: RacingApi,
+        database: Database,
+        collector: Collector,
+        live: LiveOdds,
+        boundary: JobBoundary,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._lease = lease
+        self._plan = plan
+        self._feed = feed
+        self._database = database
+        self._collector = collector
+        self._live = live
+        self._boundary = boundary
+        self._clock = clock
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC,
+            job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
+        )
+        self._hot = HotRaces(self._look_at_race)
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def start(self) -> None:
+        """Begin: both jobs run at once and then at their times."""
+        now = self._clock()
+        self._collector.forget()
+        self._scheduler.start()
+        self._scheduler.add_job(
+            self._tracked(self._poll_cards),
+            IntervalTrigger(seconds=self._plan.poll_interval.total_seconds(), timezone=UTC),
+            id=LIVE_ODDS,
+            next_run_time=now,
+        )
+        self._scheduler.add_job(
+            self._tracked(self._refresh_reference),
+            CronTrigger(hour=_REFERENCE_HOUR, timezone=LONDON),
+            id=REFERENCE,
+            next_run_time=now,
+        )
+        hot = asyncio.create_task(self._hot.run(_IN_FLIGHT))
+        self._tasks.add(hot)
+        hot.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """End: no new job, the write in hand may finish, the rest is cancelled."""
+        self._scheduler.remove_all_jobs()
+        self._hot.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._collector.settled(), _FINISH_WRITE)
+        self._scheduler.shutdown(wait=False)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def next_runs(self) -> dict[str, datetime]:
+        """When each job runs next (UTC); the hot races' by the first of them."""
+        runs: dict[str, datetime] = {}
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time is None:
+                continue
+            name = job.id if job.id in (LIVE_ODDS, REFERENCE) else HOT_RACES
+            at = job.next_run_time.astimezone(UTC)
+            runs[name] = min(runs.get(name, at), at)
+        return runs
+
+    def _tracked(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        """Let a stop find and await the job's task."""
+
+        async def run() -> object:
+            task = asyncio.current_task()
+            if task is not None:
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            return await work()
+
+        return run
+
+    async def _poll_cards(self) -> None:
+        async def work() -> Detail | None:
+            found = await self._live.poll_cards(self._lease)
+            await self._live.note_results(self._lease)
+            return found
+
+        await self._boundary.run(
+            LIVE_ODDS, work, reason=f"every {self._plan.poll_interval.total_seconds():g} s"
+        )
+        self._collector.drop_before(race_day(self._clock()) - timedelta(days=1))
+        self._schedule_races()
+
+    async def _refresh_reference(self) -> None:
+        async def work() -> Detail | None:
+            return await refresh_reference(
+                self._feed,
+                self._database,
+                self._lease,
+                regions=self._plan.regions,
+                clock=self._clock,
+            )
+
+        await self._boundary.run(REFERENCE, work, reason="daily", record_success=True)
+
+    def _schedule_races(self) -> None:
+        """Give each race that is not over a trigger of its own, by what is known of it now."""
+        now = self._clock()
+        live = {
+            race_id: known
+            for race_id, known in self._collector.known.items()
+            if not self._live.is_over(known, now)
+        }
+        for race_id, known in live.items():
+            self._scheduler.add_job(
+                self._race_is_due,
+                self._trigger(race_id, known.race.off_dt),
+                args=[race_id],
+                id=f"race:{race_id}",
+                replace_existing=True,
+            )
+
+    def _trigger(self, race_id: RaceId, off_dt: datetime) -> RaceTrigger:
+        def is_over(now: datetime) -> bool:
+            known = self._collector.known.get(race_id)
+            return known is not None and self._live.is_over(known, now)
+
+        return RaceTrigger(
+            off_dt=lambda: off_dt,
+            looked_at=lambda: self._collector.looked_at(race_id),
+            is_over=is_over,
+        )
+
+    async def _race_is_due(self, race_id: RaceId) -> None:
+        self._hot.add(race_id, self._clock())
+
+    async def _look_at_race(self, race_id: RaceId) -> None:
+        if self._feed.outcomes.refused:
+            return  # the look at the whole card will find out when we are let in again
+
+        async def work() -> Detail | None:
+            try:
+                return await self._live.poll_race(race_id, self._lease)
+            except NotFoundError as error:
+                _log.warning("poll.race_gone", race_id=race_id, error=str(error))
+                return None
+
+        await self._boundary.run(
+            HOT_RACES, work, reason="a race is near its off", record_failure=False
+        )

@@ -1,0 +1,55 @@
+"""When to look at a race again: by how near its off is, until its market is over."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.triggers.base import BaseTrigger
+
+from darkhorses.domain.stages import interval_of, next_stage, stage_at
+
+_INTO_THE_STAGE = timedelta(seconds=1)
+
+
+def next_look(off_dt: datetime, looked_at: datetime | None, now: datetime) -> datetime:
+    """When a race is to be looked at again; a stage begins with a look.
+
+    Never before ``now``.
+    """
+    if looked_at is None:
+        return now
+    due = looked_at + interval_of(stage_at(off_dt, looked_at))
+    coming = next_stage(off_dt, looked_at)
+    if coming is not None:
+        due = min(due, coming.begins_at + _INTO_THE_STAGE)
+    return max(due, now)
+
+
+class RaceTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """Fires when a race is due for a look; ends when ``is_over`` says so.
+
+    ``looked_at`` gives the last look, by whatever poll it was made.
+    """
+
+    def __init__(
+        self,
+        *,
+        off_dt: Callable[[], datetime],
+        looked_at: Callable[[], datetime | None],
+        is_over: Callable[[datetime], bool],
+    ) -> None:
+        self._off_dt = off_dt
+        self._looked_at = looked_at
+        self._is_over = is_over
+
+    def get_next_fire_time(
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime | None:
+        """Answer APScheduler; None ends the job."""
+        now = now.astimezone(UTC)
+        if self._is_over(now):
+            return None
+        looked_at = self._looked_at()
+        if previous_fire_time is not None and (looked_at is None or looked_at < previous_fire_time):
+            # It has just fired and the look is still to come: count from the firing.
+            looked_at = previous_fire_time.astimezone(UTC)
+        return next_look(self._off_dt(), looked_at, now)
