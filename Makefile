@@ -1,0 +1,53 @@
+# DarkHorses: everything that a developer or a curious visitor types.
+# Needs python3 (3.11 or later) with venv, and make; the rest is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock wheel clean
+
+help: ## say what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(RUNTIME) ## live odds of a simulated race day on http://127.0.0.1:8000
+	$(BIN)/darkhorses demo
+
+test: $(DEVELOPMENT) ## run the whole suite
+	$(BIN)/pytest -n auto
+
+check: $(DEVELOPMENT) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPMENT) ## put the code into its format
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+lock: $(DEVELOPMENT) ## settle the versions of all packages anew
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --group dev --constraints requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+
+wheel: $(DEVELOPMENT) ## build the wheel into dist/
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## remove what was installed and built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(RUNTIME): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
