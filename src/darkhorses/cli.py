@@ -82,6 +82,35 @@ def run(job: str, dates: tuple[datetime, ...], *, as_json: bool) -> None:
         click.echo(f"{job}: " + ", ".join(f"{name} {count}" for name, count in figures.items()))
 
 
+@main.command()
+@click.option("--status", "look_only", is_flag=True, help="Only look: exit 3 when it does not fit.")
+@click.option("--json", "as_json", is_flag=True, help="Print the names as JSON.")
+@click.pass_context
+def migrate(ctx: click.Context, *, look_only: bool, as_json: bool) -> None:
+    """Bring the database's schema up to date. Two at once are safe."""
+    settings = start_settings()
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.database import look_at_schema, migrate_database  # noqa: PLC0415
+
+    if not look_only:
+        applied = asyncio.run(migrate_database(settings))
+        if as_json:
+            click.echo(msgspec.json.encode({"applied": applied}).decode())
+        else:
+            click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+        return
+    state = asyncio.run(look_at_schema(settings))
+    names = msgspec.structs.asdict(state)
+    if as_json:
+        click.echo(msgspec.json.encode({"current": state.is_current, **names}).decode())
+    else:
+        for kind, listed in names.items():
+            click.echo(f"{kind}: {', '.join(listed) or '-'}")
+    if not state.is_current:
+        ctx.exit(UNHEALTHY)
+
+
 def start_settings() -> "Settings":
     """Read the settings, set the logs up, and say which variables are ignored."""
     import structlog  # noqa: PLC0415
