@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,8 +69,8 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: Database, lease: Lease) -> AsyncIterator[Desk]:
-    yield Desk(database, lease)
+async def desk(database: Database, lease: Lease) -> Desk:
+    return Desk(database, lease)
 
 
 async def test_a_first_look_is_stored_in_full(desk: Desk) -> None:

@@ -59,7 +59,8 @@ Clock = Callable[[], datetime]
 class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Where the feed is, who we are there, and how hard we may ask.
 
-    ``patience`` bounds all tries of one request together; ``longest_wait`` is the most that a
+    ``backoff`` is the most that is waited before the second try; it doubles with every further
+    one, up to 10 s. ``patience`` bounds all tries of one request together; ``longest_wait`` is the most that a
     ``Retry-After`` is obeyed for within a request: beyond it the request fails and the next poll
     comes later anyway.
     """
@@ -70,6 +71,7 @@ class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
     paces: Paces = Paces()
     timeout: timedelta = timedelta(seconds=10)
     attempts: int = 4
+    backoff: timedelta = timedelta(seconds=0.5)
     patience: timedelta = timedelta(seconds=45)
     longest_wait: timedelta = timedelta(seconds=20)
     breaker_threshold: int = 8
@@ -233,7 +235,8 @@ class RacingApi:
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Seconds to the next try: what the feed asked for plus a little, else full jitter."""
-        jitter = tenacity.wait_random_exponential(multiplier=0.5, max=10)(state)
+        backoff = self._access.backoff.total_seconds()
+        jitter = tenacity.wait_random_exponential(multiplier=backoff, max=10)(state)
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, ThrottledError | UnavailableError) and error.retry_after is not None:
             return error.retry_after.total_seconds() + min(jitter, 1.0)
