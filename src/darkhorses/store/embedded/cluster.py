@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import stat
 import tempfile
 import time
@@ -25,6 +26,7 @@ PORT = 5432
 _LONGEST_SOCKET = 100
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+~@=-]+")
 _START_SECONDS = 120
+_STARTUP_LOG = "startup.log"
 _PAUSE = 0.02
 
 _CONFIGURATION = {
@@ -120,12 +122,13 @@ class Cluster:
 
     def postmaster(self) -> Postmaster | None:
         """The live server of this cluster; None when there is none, whatever a stale file says."""
-        try:
-            lines = (self.directory / "postmaster.pid").read_text().splitlines()
-            pid = int(lines[0])
-        except (FileNotFoundError, IndexError, ValueError):
+        path = self.directory / "postmaster.pid"
+        pid = _pid_in(path)
+        if pid is None or not self._is_ours(pid):
             return None
-        if not self._is_ours(pid):
+        try:
+            lines = path.read_text().splitlines()
+        except FileNotFoundError:
             return None
         complete = len(lines) >= 8  # noqa: PLR2004  # the eighth line, the status, comes last
         return Postmaster(
@@ -149,49 +152,78 @@ class Cluster:
             )
 
     def _is_ours(self, pid: int) -> bool:
-        # A server works in its own data directory; a pid that was given to somebody else does not.
+        # Every process of a server works in its data directory; a pid that was given to somebody
+        # else, as happens soon in containers, belongs to a process that does not.
+        process = Path(f"/proc/{pid}")
         try:
-            return Path(f"/proc/{pid}/cwd").samefile(self.directory)
+            return (process / "comm").read_text().strip() == "postgres" and (
+                process / "cwd"
+            ).samefile(self.directory)
         except OSError:
             return False
 
     def _launch(self, deadline: float) -> None:
-        self._forget_taken_pid()
-        sockets = self._socket_directory()
+        self._clear_remains(deadline)
         options: list[str] = []
-        for name, value in {**self._configuration, "unix_socket_directories": sockets}.items():
+        sockets = {"unix_socket_directories": str(self._socket_directory())}
+        for name, value in (self._configuration | sockets).items():
             options += ["-c", f"{name}={value}"]
-        log = self.directory / "startup.log"
-        log.unlink(missing_ok=True)
-        where = f"--pgdata={self.directory}"
-        wait = f"--timeout={_START_SECONDS}"
-        while True:
-            result = self._account.run(
-                *(self._programs / "pg_ctl", "start", where, "--wait", wait, f"--log={log}"),
-                f"--options={shlex.join(options)}",
-                timeout=_START_SECONDS + 10,
+        known = self._log_sizes()
+        result = self._account.run(
+            *(self._programs / "pg_ctl", "start", f"--pgdata={self.directory}"),
+            *("--wait", f"--timeout={_START_SECONDS}"),
+            f"--log={self.directory / _STARTUP_LOG}",
+            f"--options={shlex.join(options)}",
+            timeout=_START_SECONDS + 10,
+        )
+        if result.returncode != 0:
+            reason = self._logged_since(known) or result.stderr
+            raise EmbeddedServerError(
+                f"the embedded PostgreSQL in {self.directory} does not start: {reason[-2000:]}"
             )
-            if result.returncode == 0:
-                return
-            reason = log.read_text(errors="replace").strip() if log.exists() else result.stderr
-            # Children of a server that was killed need a moment to notice and go.
-            if "shared memory block" not in reason or time.monotonic() > deadline:
-                raise EmbeddedServerError(
-                    f"the embedded PostgreSQL in {self.directory} does not start: {reason[-2000:]}"
-                )
-            log.unlink(missing_ok=True)
-            time.sleep(_PAUSE)
 
-    def _forget_taken_pid(self) -> None:
-        # PostgreSQL sees to a stale file itself unless another process of the same user has got
-        # the old server's pid, as happens in containers: then it would refuse to start.
-        path = self.directory / "postmaster.pid"
-        try:
-            pid = int(path.read_text().splitlines()[0])
-        except (FileNotFoundError, IndexError, ValueError):
+    def _clear_remains(self, deadline: float) -> None:
+        """See a killed server out: its children go first, then what claims that it lives."""
+        while pids := [pid for pid in _processes() if self._is_ours(pid)]:
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"processes of a server that was killed still work in {self.directory}: "
+                    f"end them ({', '.join(map(str, pids))})"
+                )
+            time.sleep(_PAUSE)
+        for claim in (
+            self.directory / "postmaster.pid",
+            self._socket_directory() / f".s.PGSQL.{PORT}.lock",
+        ):
+            self._refuse_foreign_server(claim)
+            # PostgreSQL forgets a dead pid by itself, but not one that another process has got,
+            # nor one that nobody has reaped.
+            pid = _pid_in(claim)
+            if pid is not None and Path(f"/proc/{pid}").exists():
+                claim.unlink(missing_ok=True)
+
+    def _refuse_foreign_server(self, claim: Path) -> None:
+        if not claim.exists():
             return
-        if Path(f"/proc/{pid}").exists() and not self._is_ours(pid):
-            path.unlink(missing_ok=True)
+        path = self._socket_directory() / f".s.PGSQL.{PORT}"
+        with socket.socket(socket.AF_UNIX) as connection:
+            if connection.connect_ex(str(path)) == 0:
+                raise EmbeddedServerError(
+                    f"{self.directory} is in use by a PostgreSQL of another container: share one "
+                    f"database by setting DATABASE_URL"
+                )
+
+    def _log_sizes(self) -> dict[Path, int]:
+        (self.directory / _STARTUP_LOG).unlink(missing_ok=True)
+        return {path: path.stat().st_size for path in self.directory.glob("log/*.log")}
+
+    def _logged_since(self, known: dict[Path, int]) -> str:
+        """What the server said since then: at first beside, then in its own rotated logs."""
+        said = b""
+        for path in (self.directory / _STARTUP_LOG, *sorted(self.directory.glob("log/*.log"))):
+            if path.exists():
+                said += path.read_bytes()[known.get(path, 0) :]
+        return said.decode(errors="replace").strip()
 
     def _socket_directory(self) -> Path:
         if _fits(self.directory):
@@ -233,6 +265,17 @@ class Cluster:
         if result.returncode != 0:
             said = (result.stderr.strip() or result.stdout.strip())[-2000:]
             raise EmbeddedServerError(f"{program} of the embedded PostgreSQL failed: {said}")
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+
+
+def _processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
 
 
 def _fits(directory: Path) -> bool:
