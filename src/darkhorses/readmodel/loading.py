@@ -1,0 +1,76 @@
+"""Reading the market from the database, each time in one snapshot."""
+
+from datetime import date
+
+from darkhorses.domain.bookmakers import Bookmaker
+from darkhorses.domain.identifiers import BookmakerId
+from darkhorses.readmodel.market import Market, News, updated
+from darkhorses.store.odds import StoredQuote, quotes_of
+from darkhorses.store.pool import Connection, Database
+from darkhorses.store.races import (
+    StoredRace,
+    StoredRunner,
+    newest_revision,
+    races_after,
+    races_of_day,
+    runners_of,
+)
+from darkhorses.store.reference import all_bookmakers
+
+# A race has some 300 quotes: so many at a time keep a first load from doubling the memory.
+_RACES_AT_A_TIME = 20
+
+
+async def refreshed(database: Database, market: Market) -> Market:
+    """The market brought up to date; the same object when nothing was written since.
+
+    A revision that went back (another database, or one restored) makes it load all anew.
+    """
+    async with database.connection() as connection:
+        newest = await newest_revision(connection, from_day=market.from_day)
+        if newest == market.revision:
+            return market
+        if newest < market.revision:
+            market = Market(from_day=market.from_day)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            races = await races_after(
+                connection, revision=market.revision, from_day=market.from_day
+            )
+            return updated(market, await _news(connection, races, after=market.revision))
+
+
+async def loaded_day(database: Database, day: date) -> Market:
+    """The races of one race day, as they are stored now."""
+    async with (
+        database.connection() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        races = await races_of_day(connection, day)
+        return updated(Market(from_day=day), await _news(connection, races, after=0))
+
+
+async def _news(connection: Connection, races: list[StoredRace], *, after: int) -> News:
+    """Read what belongs to these races and is newer than a revision.
+
+    Every write stamps the races that it is about, so no newer row belongs to any other race.
+    """
+    runners: list[StoredRunner] = []
+    quotes: list[StoredQuote] = []
+    race_ids = [stored.race.race_id for stored in races]
+    for start in range(0, len(race_ids), _RACES_AT_A_TIME):
+        some = race_ids[start : start + _RACES_AT_A_TIME]
+        runners += await runners_of(connection, some, after=after)
+        quotes += await quotes_of(connection, some, after=after)
+    return News(
+        races=tuple(races),
+        runners=tuple(runners),
+        quotes=tuple(quotes),
+        bookmakers=await _bookmakers(connection),
+    )
+
+
+async def _bookmakers(connection: Connection) -> dict[BookmakerId, Bookmaker]:
+    return {
+        stored.bookmaker.bookmaker_id: stored.bookmaker
+        for stored in await all_bookmakers(connection)
+    }

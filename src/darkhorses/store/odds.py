@@ -1,0 +1,78 @@
+"""The live quotes as they are stored: the newest word of every bookmaker on every runner."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+
+import asyncpg
+import msgspec
+
+from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
+from darkhorses.domain.prices import Price
+from darkhorses.domain.races import MarketStatus, Quote
+from darkhorses.store.pool import Connection
+from darkhorses.store.queries import queries
+
+
+class StoredQuote(msgspec.Struct, frozen=True, kw_only=True):
+    """A live quote.
+
+    ``fetched_at`` is when its price was first seen, ``odds_timestamp`` the feed's refresh stamp
+    that first carried it, ``updated_at`` when the row was last written (all UTC).
+    """
+
+    race_id: RaceId
+    horse_id: HorseId
+    bookmaker_id: BookmakerId
+    quote: Quote
+    market_status: MarketStatus
+    in_play: bool
+    odds_timestamp: datetime | None
+    fetched_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+async def quotes_of(
+    connection: Connection, race_ids: Sequence[RaceId], *, after: int = 0
+) -> list[StoredQuote]:
+    """Quotes on these races with a revision above ``after``, pulled prices included."""
+    rows = queries.quotes_after_revision(connection, race_ids=list(race_ids), revision=after)
+    instants: dict[datetime, datetime] = {}
+    return [_quote_from(row, instants) async for row in rows]
+
+
+@lru_cache(maxsize=16_384)
+def _stored_quote(
+    decimal: Decimal | None, fractional: str | None, ew_places: int | None, ew_denom: int | None
+) -> Quote:
+    """A quote from its columns; equal ones are one object, as most of a day's quotes are."""
+    price = None
+    if decimal is not None:
+        # The column pads to three places: 4.330 is the feed's 4.33, and 10.000 its 10.
+        price = Price(decimal=Decimal(f"{decimal.normalize():f}"), fractional=fractional)
+    return Quote(price=price, ew_places=ew_places, ew_denom=ew_denom)
+
+
+def _quote_from(row: asyncpg.Record, instants: dict[datetime, datetime]) -> StoredQuote:
+    """Build a quote whose ids and instants are shared with its neighbours, to save memory."""
+    odds_timestamp: datetime | None = row["odds_timestamp"]
+    if odds_timestamp is not None:
+        odds_timestamp = instants.setdefault(odds_timestamp, odds_timestamp)
+    fetched_at, updated_at = row["fetched_at"], row["updated_at"]
+    return StoredQuote(
+        race_id=RaceId(sys.intern(row["race_id"])),
+        horse_id=HorseId(sys.intern(row["horse_id"])),
+        bookmaker_id=BookmakerId(sys.intern(row["bookmaker_id"])),
+        quote=_stored_quote(
+            row["odds_decimal"], row["odds_fractional"], row["ew_places"], row["ew_denom"]
+        ),
+        market_status=MarketStatus(row["market_status"]),
+        in_play=row["in_play"],
+        odds_timestamp=odds_timestamp,
+        fetched_at=instants.setdefault(fetched_at, fetched_at),
+        updated_at=instants.setdefault(updated_at, updated_at),
+        revision=row["revision"],
+    )
