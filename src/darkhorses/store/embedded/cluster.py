@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from darkhorses.store.embedded.account import Account
 from darkhorses.store.embedded.binaries import MAJOR_VERSION
@@ -284,7 +283,7 @@ def _fits(directory: Path) -> bool:
 
 
 def _short_directories(account: Account) -> list[Path]:
-    runtime = Path("/run") if account.is_other else platformdirs.user_runtime_path()
+    runtime = Path("/run") if account.is_other else Path(f"/run/user/{account.uid}")
     return [runtime, Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108  # made private
 
 
