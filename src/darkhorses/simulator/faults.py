@@ -90,7 +90,8 @@ class Faults:
                 return msgspec.structs.replace(answer, cut=True)
             case Fault.BAD_GZIP:
                 body = bytearray(zlib.compress(answer.body, 1, wbits=31))
-                body[len(body) // 2 :] = b"\xff" * (len(body) - len(body) // 2)
+                # The first block after the header gets a type that does not exist.
+                body[10] = 0xFF
                 return msgspec.structs.replace(
                     answer, body=bytes(body), headers=(("content-encoding", "gzip"),)
                 )

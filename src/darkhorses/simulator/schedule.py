@@ -126,9 +126,9 @@ class OrdinarySchedule:
 class AnchoredSchedule:
     """A card around the moment of a start, so that every stage has races for hours.
 
-    From 20 minutes before the start to 6 hours after it: one off every 5 minutes for the first
-    two hours, every 8 minutes then. ``speed`` divides these gaps; after 6 hours' worth of races
-    the card goes on with one off every 8 minutes until 3 hours after the start. The day of the
+    From 20 minutes before the start to 6½ hours after it: one off every 5 minutes for the first
+    two hours, every 7 minutes then. ``speed`` divides these gaps; after 6 hours' worth of races
+    the card goes on with one off every 7 minutes until 3 hours after the start. The day of the
     start holds only these races; every other day is an ordinary one, with the races after
     midnight added where they belong. One more meeting, of six races, is abandoned from before
     the start.
@@ -182,14 +182,14 @@ def _slot(meeting: Meeting, number: int, first_serial: int, index: int) -> Slot:
 
 
 def _offsets(speed: float) -> list[float]:
-    """Minutes from the start to each off."""
+    """Minutes from the start to each off; at 7 minutes apart some race is always at post."""
     offsets: list[float] = []
     minute = -20.0
-    while minute <= 360:  # six hours
+    while minute <= 400:  # in the sixth hour there are still races half an hour ahead
         offsets.append(minute / speed)
-        minute += 5 if minute < 120 else 8  # two hours
+        minute += 5 if minute < 120 else 7  # two hours
     while offsets[-1] < 180:  # three hours
-        offsets.append(offsets[-1] + 8)
+        offsets.append(offsets[-1] + 7)
     return offsets
 
 
