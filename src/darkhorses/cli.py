@@ -112,6 +112,55 @@ def migrate(ctx: click.Context, *, look_only: bool, as_json: bool) -> None:
         ctx.exit(UNHEALTHY)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show who leads and how the jobs are doing; exit 3 when nobody leads."""
+    settings = start_settings()
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.database import open_database  # noqa: PLC0415
+    from darkhorses.status import Status, lines, look  # noqa: PLC0415
+    from darkhorses.store.migrations import require_current_schema  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    async def read() -> Status:
+        async with open_database(
+            settings, max_connections=1, application_name="darkhorses status"
+        ) as database:
+            await require_current_schema(database)
+            return await look(database, clock())
+
+    found = asyncio.run(read())
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines(found)))
+    if not found.healthy:
+        ctx.exit(UNHEALTHY)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Check settings, database, workers and feed, and say how to mend what is wrong."""
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.doctor import Level, examine  # noqa: PLC0415
+    from darkhorses.logs import configure_logs  # noqa: PLC0415
+    from darkhorses.settings import read_environment  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    configure_logs("ERROR")
+    findings = asyncio.run(examine(read_environment(), clock=clock))
+    healthy = all(finding.level is not Level.FAIL for finding in findings)
+    if as_json:
+        click.echo(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())
+    else:
+        click.echo("\n".join(map(str, findings)))
+    if not healthy:
+        ctx.exit(UNHEALTHY)
+
+
 @main.command(short_help="Simulate The Racing API on this machine.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -187,6 +236,55 @@ def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> No
     except OSError as error:
         message = f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
         raise click.ClickException(message) from None
+
+
+@main.command()
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="Where the board is to be.",
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address that the board listens on."
+)
+@click.option("--seed", default=1, show_default=True, help="Another seed, another world.")
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 100),
+    help="How many times faster races follow each other and markets move.",
+)
+@click.option(
+    "--browser/--no-browser", default=True, help="Open the board when there is a display."
+)
+def demo(host: str, port: int, seed: int, speed: float, *, browser: bool) -> None:
+    """Show live odds of a simulated race day: feed, database, worker and board in one.
+
+    Nothing is needed and nothing is kept: the demo has a database of its own, beside your real
+    data, that begins empty and is removed when it stops.
+    """
+    from darkhorses.demo import Demo, run_demo  # noqa: PLC0415
+    from darkhorses.settings import load_settings, read_environment  # noqa: PLC0415
+
+    environment = read_environment() | {"DATABASE_URL": ""}
+    data_dir = load_settings(environment).data_dir
+    asyncio.run(
+        run_demo(
+            Demo(
+                host=host,
+                port=port,
+                seed=seed,
+                speed=speed,
+                open_browser=browser,
+                data_dir=Path(data_dir) if data_dir is not None else None,
+                environment=environment,
+                say=lambda line: click.echo(line, err=True),
+            )
+        )
+    )
 
 
 def start_settings() -> "Settings":
