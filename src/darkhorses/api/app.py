@@ -1,0 +1,114 @@
+"""The API process: where its parts meet, and how it starts and stops.
+
+granian's embedded server is used instead of its ordinary one, which forks a worker process: with
+one process the market is in memory once, the embedded database is held by the very process that
+reads it, and a signal has one receiver.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from darkhorses import __version__
+from darkhorses.api.application import create_application
+from darkhorses.api.edge import Edge
+from darkhorses.api.past_days import PastDays
+from darkhorses.api.publishing import Publisher
+from darkhorses.api.reference import Reference
+from darkhorses.database import open_database
+from darkhorses.readmodel.follower import Follower, keep_listening
+from darkhorses.settings import Settings
+from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError
+from darkhorses.store.pool import Database, is_transaction_pooler
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+log = structlog.get_logger()
+
+CONNECTIONS = 4
+LAST_ANSWERS = timedelta(seconds=2)
+"""How long requests in hand may take once the service is told to stop."""
+
+
+def utc_now() -> datetime:
+    """The clock of this process."""
+    return datetime.now(UTC)  # noqa: TID251  # the composition root reads the clock
+
+
+def build_edge(
+    database: Database,
+    follower: Follower,
+    *,
+    clock: Callable[[], datetime],
+    card_interval: timedelta,
+) -> Edge:
+    """Put together what answers requests."""
+    publisher = Publisher(follower, clock=clock, card_interval=card_interval)
+    application = create_application(
+        publisher=publisher,
+        past_days=PastDays(database, clock=clock),
+        reference=Reference(database, clock=clock),
+    )
+    return Edge(application)
+
+
+async def run_api(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raises StoreError when the schema does not fit."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_database(
+        settings, max_connections=CONNECTIONS, application_name="darkhorses api"
+    ) as database:
+        follower = Follower(database, clock=utc_now)
+        edge = build_edge(
+            database,
+            follower,
+            clock=utc_now,
+            card_interval=timedelta(seconds=settings.poll_interval),
+        )
+        following: list[Coroutine[None, None, None]] = [follower.run()]
+        if not is_transaction_pooler(database.url, settings.pooler):
+            following.append(keep_listening(database.url, follower))
+        await _serve_until(stop, edge, following, host=settings.host, port=settings.port)
+    log.info("api.stopped")
+
+
+async def _serve_until(
+    stop: asyncio.Event,
+    edge: Edge,
+    following: "list[Coroutine[None, None, None]]",
+    *,
+    host: str,
+    port: int,
+) -> None:
+    """Serve and follow until told to stop, or until either ends by itself."""
+    server = Server(edge, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    serving = asyncio.create_task(server.serve())
+    followers = [asyncio.create_task(task) for task in following]
+    stopping = asyncio.create_task(stop.wait())
+    log.info("api.serving", url=f"http://{host}:{port}", version=__version__)
+    done, _ = await asyncio.wait(
+        [serving, stopping, *followers], return_when=asyncio.FIRST_COMPLETED
+    )
+    log.info("api.stopping")
+    for task in (stopping, *followers):
+        task.cancel()
+    server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types
+    await asyncio.wait([serving], timeout=LAST_ANSWERS.total_seconds())
+    edge.cut_requests()
+    await asyncio.wait([serving], timeout=LAST_ANSWERS.total_seconds())
+    for task in (stopping, *followers):
+        with suppress(asyncio.CancelledError, SchemaOutdatedError, SchemaTooNewError):
+            await task
+    for task in done - {stopping}:
+        task.result()

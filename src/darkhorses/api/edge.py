@@ -1,0 +1,89 @@
+"""The outermost ring around the application: what is true of every request and answer.
+
+HEAD is answered as GET without the body, every answer carries the security headers, every
+request leaves one line in the log, and requests that do not end can be cut when the service stops.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+
+log = structlog.get_logger()
+
+_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'"
+)
+_HEADERS = (
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"server", b"darkhorses"),
+)
+_UNANSWERED = 499
+"""What the log says of a request that went away, or was cut, before it had an answer."""
+
+
+class Edge:
+    """An ASGI application around another."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or pass on what is none."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        task = asyncio.current_task()
+        if task is not None:
+            self._requests.add(task)
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            if task is not None:
+                self._requests.discard(task)
+
+    def cut_requests(self) -> None:
+        """Cancel every request that is still being served."""
+        for task in self._requests:
+            task.cancel()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        status = _UNANSWERED
+        is_head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]  # http scopes have one
+        if is_head:
+            scope = {**scope, "method": "GET"}  # type: ignore[assignment]  # a scope is a dict to ASGI
+
+        async def send_outwards(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = _with_headers(message)
+            elif message["type"] == "http.response.body" and is_head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_outwards)
+        finally:
+            log.info(
+                "request.served",
+                method="HEAD" if is_head else scope["method"],  # type: ignore[typeddict-item]
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 2),
+            )
+
+
+def _with_headers(message: HTTPResponseStartEvent) -> HTTPResponseStartEvent:
+    given = {name for name, _ in message["headers"]}
+    added = [header for header in _HEADERS if header[0] not in given]
+    return {**message, "headers": [*message["headers"], *added]}

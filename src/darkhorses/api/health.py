@@ -1,0 +1,192 @@
+"""Whether what is served can be trusted, and if not, why: in sentences for an operator."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from darkhorses.api.races import Lens
+from darkhorses.readmodel.follower import SeenWorkers
+from darkhorses.store.heartbeats import ALIVE, FeedState, ReceivedHeartbeat, Role
+
+_COLLECTING_JOBS = ("live_odds",)
+
+
+class HealthStatus(StrEnum):
+    """``starting`` until the market is loaded; ``stale`` when prices may be too old."""
+
+    STARTING = "starting"
+    OK = "ok"
+    DEGRADED = "degraded"
+    STALE = "stale"
+
+
+class WorkerHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as last heard of; ``age_seconds`` since its last heartbeat."""
+
+    role: Role
+    alive: bool
+    version: str
+    beat_at: datetime
+    age_seconds: float
+
+
+class FeedHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The feed as the leading worker finds it."""
+
+    state: FeedState
+    detail: str | None
+    since: datetime | None
+
+
+class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the database answers, and since when it does not."""
+
+    reachable: bool
+    away_since: datetime | None
+
+
+class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The market in memory; ``running`` races are not over, ``checked_at`` is the latest look."""
+
+    races: int
+    running: int
+    stale_races: int
+    checked_at: datetime | None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the whole; ``reasons`` says in sentences what is not well."""
+
+    status: HealthStatus
+    reasons: tuple[str, ...]
+    version: str
+    timestamp: datetime
+    database: DatabaseHealth
+    market: MarketHealth
+    feed: FeedHealth | None
+    workers: tuple[WorkerHealth, ...]
+
+
+def judge(lens: Lens, seen: SeenWorkers | None, *, version: str) -> Health:
+    """Judge the market, the database, the workers and the feed as they are known now."""
+    workers = aged(seen, lens.now)
+    leader = leading(workers)
+    market = _market_health(lens)
+    stale = tuple(_stale_reasons(lens, market))
+    degraded = tuple(_degraded_reasons(workers, leader)) if seen is not None else ()
+    if not lens.followed.loaded:
+        status = HealthStatus.STARTING
+        stale = stale or ("The market is being loaded.",)
+    elif stale:
+        status = HealthStatus.STALE
+    else:
+        status = HealthStatus.DEGRADED if degraded else HealthStatus.OK
+    return Health(
+        status=status,
+        reasons=(*stale, *degraded),
+        version=version,
+        timestamp=lens.now,
+        database=DatabaseHealth(
+            reachable=lens.followed.away_since is None, away_since=lens.followed.away_since
+        ),
+        market=market,
+        feed=FeedHealth(state=leader.feed.state, detail=leader.feed.detail, since=leader.feed.since)
+        if leader is not None
+        else None,
+        workers=tuple(
+            WorkerHealth(
+                role=worker.role,
+                alive=worker.is_alive,
+                version=worker.version,
+                beat_at=worker.beat_at,
+                age_seconds=round(worker.age.total_seconds(), 1),
+            )
+            for worker in workers
+        ),
+    )
+
+
+def aged(seen: SeenWorkers | None, now: datetime) -> tuple[ReceivedHeartbeat, ...]:
+    """The heartbeats with the time that passed since they were read added to their ages."""
+    if seen is None:
+        return ()
+    passed = max(now - seen.seen_at, timedelta(0))
+    return tuple(
+        msgspec.structs.replace(heartbeat, age=heartbeat.age + passed)
+        for heartbeat in seen.heartbeats
+    )
+
+
+def leading(workers: tuple[ReceivedHeartbeat, ...]) -> ReceivedHeartbeat | None:
+    """The leader that was heard of last, if it is alive."""
+    leaders = [worker for worker in workers if worker.role is Role.LEADER and worker.is_alive]
+    return min(leaders, key=lambda worker: worker.age, default=None)
+
+
+def _market_health(lens: Lens) -> MarketHealth:
+    races = lens.followed.market.races.values()
+    running = [race for race in races if not race.is_over_at(lens.now)]
+    return MarketHealth(
+        races=len(races),
+        running=len(running),
+        stale_races=sum(lens.is_stale(race) for race in running),
+        checked_at=max((race.stored.checked_at for race in races), default=None),
+    )
+
+
+def _stale_reasons(lens: Lens, market: MarketHealth) -> Iterator[str]:
+    if lens.followed.away_since is not None:
+        since = f"{lens.followed.away_since:%H:%M:%S} UTC"
+        kept = "; prices are as last seen" if lens.followed.loaded else ""
+        yield f"The database has been out of reach since {since}{kept}."
+    elif market.stale_races and market.checked_at is not None:
+        ago = _ago(lens.now - market.checked_at)
+        yield (
+            f"{market.stale_races} of {market.running} races have not been looked at in time; "
+            f"the last look at any race was {ago} ago."
+        )
+
+
+def _degraded_reasons(
+    workers: tuple[ReceivedHeartbeat, ...], leader: ReceivedHeartbeat | None
+) -> Iterator[str]:
+    if leader is None:
+        yield _no_leader(workers)
+        return
+    feed = leader.feed
+    said = f": {feed.detail}" if feed.detail else ""
+    if feed.state is FeedState.REFUSED:
+        yield _sentence(f"The feed refuses us{said}")
+    elif feed.state is FeedState.FAILING:
+        yield _sentence(f"The feed does not answer as it should{said}")
+    for name in _COLLECTING_JOBS:
+        job = leader.jobs.get(name)
+        if job is not None and job.error and job.error != feed.detail:
+            yield _sentence(f"The job {name} failed: {job.error}")
+
+
+def _no_leader(workers: tuple[ReceivedHeartbeat, ...]) -> str:
+    if not workers:
+        return "No worker has ever reported: prices are not being collected."
+    if any(worker.is_alive for worker in workers):
+        return "No worker leads: one is waiting to take over."
+    latest = min(worker.age for worker in workers)
+    return (
+        f"No worker is collecting prices: the last heartbeat was {_ago(latest)} ago "
+        f"(more than {ALIVE.total_seconds():.0f} s)."
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _ago(age: timedelta) -> str:
+    seconds = int(max(age, timedelta(0)).total_seconds())
+    if seconds < 120:  # noqa: PLR2004  # two minutes: below, seconds say more
+        return f"{seconds} s"
+    if seconds < 7200:  # noqa: PLR2004  # two hours
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h"

@@ -1,0 +1,127 @@
+"""Errors as problems of RFC 9457: what is wrong with a request, and nothing of the inside."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from darkhorses.api.encoding import encode
+from darkhorses.api.publishing import NotLoadedError
+from darkhorses.store.errors import StoreError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one parameter."""
+
+    field: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem of RFC 9457; ``errors`` names the parameters that are to be mended."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class BadParametersError(Exception):
+    """The request has parameters that are unknown or wrong."""
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = errors
+
+
+_DETAILS = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; it has been logged.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be reached just now; try again shortly.",
+}
+
+
+def problem_response(
+    status: int,
+    detail: str | None = None,
+    *,
+    errors: tuple[FieldError, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """A problem with the title of its status."""
+    known = HTTPStatus(status)
+    problem = Problem(
+        type="about:blank",
+        title=known.phrase,
+        status=status,
+        detail=detail or _DETAILS.get(known, known.description or known.phrase),
+        errors=errors,
+    )
+    return Response(
+        encode(problem),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        headers={"cache-control": "no-store", **(headers or {})},
+    )
+
+
+def _bad_parameters(_: Request[Any, Any, Any], error: BadParametersError) -> Response[bytes]:
+    return problem_response(
+        HTTPStatus.BAD_REQUEST, f"Wrong parameters: {error}.", errors=error.errors
+    )
+
+
+def _bad_values(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [
+        FieldError(field=str(item.get("key", "")), message=str(item.get("message", "")))
+        for item in extra
+        if isinstance(item, dict)
+    ]
+    return _bad_parameters(request, BadParametersError(*errors))
+
+
+def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    allow = {
+        name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"
+    }
+    return problem_response(error.status_code, headers=allow)
+
+
+def _database_away(_: Request[Any, Any, Any], error: StoreError) -> Response[bytes]:
+    log.warning("request.database_away", reason=str(error))
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "2"})
+
+
+def _not_loaded(_: Request[Any, Any, Any], __: NotLoadedError) -> Response[bytes]:
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The market is being loaded; try again shortly.",
+        headers={"retry-after": "2"},
+    )
+
+
+def _unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("request.failed", exc_info=error)
+    return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    BadParametersError: _bad_parameters,
+    ValidationException: _bad_values,
+    HTTPException: _http,
+    StoreError: _database_away,
+    NotLoadedError: _not_loaded,
+    Exception: _unexpected,
+}

@@ -1,0 +1,63 @@
+"""Bookmakers, courses and poll cycles: asked of the database at most once in a short while."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from darkhorses.store.poll_cycles import PollCycle, latest_poll_cycle
+from darkhorses.store.pool import Connection, Database
+from darkhorses.store.reference import (
+    StoredBookmaker,
+    StoredCourse,
+    all_bookmakers,
+    all_courses,
+)
+
+KEPT_FOR = timedelta(seconds=2)
+
+T = TypeVar("T")
+
+
+class _Kept(Generic[T]):
+    """The answer to one question, asked by one request while the others wait for it."""
+
+    def __init__(
+        self,
+        database: Database,
+        read: Callable[[Connection], Awaitable[T]],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._read = read
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self._kept: tuple[T, datetime] | None = None
+
+    async def get(self) -> T:
+        async with self._reading:
+            if self._kept is None or self._clock() - self._kept[1] >= KEPT_FOR:
+                async with self._database.connection() as connection:
+                    self._kept = await self._read(connection), self._clock()
+            return self._kept[0]
+
+
+class Reference:
+    """What changes by the day; raises StoreError when the database cannot be read."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._bookmakers = _Kept(database, all_bookmakers, clock)
+        self._courses = _Kept(database, all_courses, clock)
+        self._poll_cycle = _Kept(database, latest_poll_cycle, clock)
+
+    async def bookmakers(self) -> list[StoredBookmaker]:
+        """Every bookmaker and exchange."""
+        return await self._bookmakers.get()
+
+    async def courses(self) -> list[StoredCourse]:
+        """Every course."""
+        return await self._courses.get()
+
+    async def poll_cycle(self) -> PollCycle | None:
+        """The last look at the whole card."""
+        return await self._poll_cycle.get()

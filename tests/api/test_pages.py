@@ -1,0 +1,110 @@
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import RunningApi
+from tests.market import NOON, MarketWriter, card, race, runner
+
+FOREIGN = re.compile(r"""(?:src|href|action)\s*=\s*["'](?!/|#)""")
+
+
+@pytest.mark.parametrize("page", ["/", "/docs"])
+async def test_pages_need_nothing_from_elsewhere_and_no_inline_script(
+    api: RunningApi, writer: MarketWriter, page: str
+) -> None:
+    horse = runner("Ada", 1, silk_url="https://images.example/silk.svg")
+    look = card(race(off_dt=NOON + timedelta(hours=1)), (horse, {"Bet365": "4/1"}))
+    await api.seen(await writer.look(look, seen_at=NOON))
+    text = (await api.get(page)).text
+    assert FOREIGN.search(text) is None
+    assert "silk.svg" not in text
+    assert re.search(r"<script(?![^>]*\ssrc=)", text) is None
+    assert "<style" not in text
+    assert re.search(r"\s(?:style|on\w+)=", text) is None
+
+
+async def test_what_pages_name_is_served(api: RunningApi) -> None:
+    for page in ("/", "/docs"):
+        for link in re.findall(r'(?:src|href)="(/[^"#]*)"', (await api.get(page)).text):
+            assert (await api.get(link)).status_code == 200, link
+
+
+async def test_the_board_has_its_races_and_prices_without_javascript(
+    api: RunningApi, writer: MarketWriter
+) -> None:
+    look = card(
+        race(off_dt=NOON + timedelta(minutes=10)),
+        (runner("Ada <b>", 1), {"Bet365": "10/3", "Coral": "3/1"}),
+        (runner("Bob", 2), {"Coral": "1/1"}),
+        (runner("Cit", None, is_non_runner=True), {}),
+    )
+    await api.seen(await writer.look(look, seen_at=NOON))
+    texts = Texts((await api.get("/")).text)
+    going = texts.within("going_to_post")
+    for expected in ("Hereford", "13:10", "in 10 min", "2 runners · Class 4 · Hurdle · 2m · Good"):
+        assert expected in going
+    for expected in ("Ada <b>", "10/3", "4.33", "Bet365", "Bob", "Evens", "F", "Non-runner"):
+        assert expected in going
+    assert "Hereford" not in texts.within("early_market")
+    assert "At Post at 13:05" in going
+
+
+async def test_the_documentation_names_every_address_and_parameter(api: RunningApi) -> None:
+    openapi = (await api.get("/openapi.json")).json()
+    page = (await api.get("/docs")).text
+    assert set(openapi["paths"]) == {
+        "/health", "/version", "/api/live-odds", "/api/live-odds/races-by-stage",
+        "/api/live-odds/upcoming-races", "/api/live-odds/next-race", "/api/scheduler-status",
+        "/api/bookmakers", "/api/courses",
+    }  # fmt: skip
+    for path, item in openapi["paths"].items():
+        assert f"GET {path}" in page
+        for parameter in item["get"].get("parameters", ()):
+            assert f"<code>{parameter['name']}</code>" in page
+            assert parameter.get("description")
+    assert "LiveOddsRow" in page
+
+
+async def test_the_documentation_describes_bodies_as_they_are(
+    api: RunningApi, writer: MarketWriter
+) -> None:
+    look = card(race(off_dt=NOON + timedelta(minutes=10)), (runner("Ada", 1), {"Bet365": "10/3"}))
+    await api.seen(await writer.look(look, seen_at=NOON))
+    openapi = (await api.get("/openapi.json")).json()
+    bodies = openapi["components"]["schemas"]
+    row = (await api.json("/api/live-odds"))["data"][0]
+    assert bodies["LiveOddsRow"]["properties"].keys() == row.keys()
+    stages = (await api.json("/api/live-odds/races-by-stage"))["stages"]
+    assert bodies["StageRace"]["properties"].keys() == stages["going_to_post"][0].keys()
+    for path, item in openapi["paths"].items():
+        schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        properties = bodies[schema["$ref"].rpartition("/")[2]]["properties"]
+        assert properties.keys() == (await api.json(path)).keys(), path
+
+
+class Texts(HTMLParser):
+    """The texts of a page by the section that they stand in."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._sections: list[str] = []
+        self._texts: dict[str, list[str]] = {}
+        self.feed(page)
+
+    def within(self, section: str) -> list[str]:
+        return self._texts.get(section, [])
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, Any]]) -> None:
+        if tag == "section":
+            self._sections.append(dict(attrs).get("id") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "section":
+            self._sections.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._sections and data.strip():
+            self._texts.setdefault(self._sections[-1], []).append(data.strip())
