@@ -47,6 +47,17 @@ def version() -> None:
 
 
 @main.command()
+def api() -> None:
+    """Serve the REST API and the board until told to stop."""
+    settings = start_settings()
+    import uvloop  # noqa: PLC0415
+
+    from darkhorses.api.app import run_api  # noqa: PLC0415
+
+    uvloop.run(run_api(settings))
+
+
+@main.command()
 def worker() -> None:
     """Collect live odds until told to stop; one worker leads, others stand by."""
     settings = start_settings()

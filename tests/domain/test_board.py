@@ -1,6 +1,7 @@
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,10 +36,9 @@ fields = st.dictionaries(st.text("xyz", min_size=1).map(HorseId), prices, max_si
 
 
 def test_the_best_price_is_the_highest() -> None:
-    best = best_price(
-        [(BookmakerId("a"), fractional("4/1")), (BookmakerId("b"), fractional("9/2"))]
-    )
-    assert best == BestPrice(price=fractional("9/2"), bookmakers=(BookmakerId("b"),))
+    a, b = BookmakerId("a"), BookmakerId("b")
+    best = best_price([(a, fractional("4/1")), (b, fractional("9/2"))])
+    assert best == BestPrice(price=fractional("9/2"), bookmakers=(b,))
 
 
 def test_all_at_the_best_price_are_best() -> None:
@@ -121,7 +121,7 @@ def test_exactly_the_runners_of_the_shortest_price_are_marked(
 
 
 def test_non_runners_reserves_and_removed_runners_have_no_place() -> None:
-    def runner(**facts: bool) -> Runner:
+    def runner(**facts: Any) -> Runner:
         return Runner(horse_id=HorseId("h"), horse_name="Ada", **facts)
 
     assert has_place(runner(), removed=False)
