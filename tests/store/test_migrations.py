@@ -1,15 +1,10 @@
 import asyncio
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -27,6 +22,7 @@ from darkhorses.store.migrations import (
     schema_state,
 )
 from darkhorses.store.pool import Database
+from tests.poolers import pgbouncer
 
 NAMES = ["0001_live_odds"]
 
@@ -169,52 +165,17 @@ async def test_a_run_that_waits_too_long_for_another_says_so(
     assert await slow == [*NAMES, "0099_slow"]
 
 
-@pytest.fixture
-def transaction_pooler(empty_database_url: str) -> Iterator[str]:
-    program = shutil.which("pgbouncer")
-    if program is None:
-        pytest.skip("pgbouncer is not installed")
-    address = urlsplit(empty_database_url)
-    directory = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
-    directory.chmod(0o755)
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (directory / "users").write_text('"postgres" ""\n')
-    (directory / "ini").write_text(
-        f"[databases]\n* = host={parse_qs(address.query)['host'][0]} port=5432\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = trust\nauth_file = {directory}/users\npool_mode = transaction\n"
-        f"default_pool_size = 2\n"
-    )
-    user = ["--user", "darkhorses"] if os.geteuid() == 0 else []
-    with subprocess.Popen(
-        [program, "--quiet", *user, str(directory / "ini")], stderr=subprocess.DEVNULL
-    ) as process:
-        yield f"postgresql://postgres@127.0.0.1:{port}{address.path}"
-        process.terminate()
-    shutil.rmtree(directory)
+async def test_runs_at_once_are_safe_through_a_transaction_pooler(empty_database_url: str) -> None:
+    with pgbouncer(empty_database_url, "transaction") as url:
+        databases = [
+            await Database.open(url, max_connections=1, transaction_pooler=True) for _ in range(3)
+        ]
 
+        answers = await asyncio.gather(*(migrate(database) for database in databases))
 
-async def answering(url: str) -> Database:
-    database = await Database.open(url, max_connections=3, transaction_pooler=True)
-    while True:
-        try:
-            async with database.connection() as connection:
-                await connection.fetchval("SELECT 1")
-        except StoreError:
-            continue
-        return database
-
-
-async def test_runs_at_once_are_safe_through_a_transaction_pooler(transaction_pooler: str) -> None:
-    first, second = await answering(transaction_pooler), await answering(transaction_pooler)
-
-    answers = await asyncio.gather(*(migrate(database) for database in (first, second, first)))
-
-    assert sorted(answers) == [[], [], NAMES]
-    await first.close()
-    await second.close()
+        assert sorted(answers) == [[], [], NAMES]
+        for database in databases:
+            await database.close()
 
 
 def test_a_wheel_brings_the_migrations_along(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from darkhorses.database import look_at_schema, migrate_database, open_database
+from darkhorses.settings import Settings
+from darkhorses.store.errors import DatabaseUnavailableError, SchemaOutdatedError
+from darkhorses.store.migrations import require_current_schema
+
+
+@pytest.fixture
+def embedded() -> Iterator[Settings]:
+    with tempfile.TemporaryDirectory(prefix="dh-") as name:
+        Path(name).chmod(0o755)
+        yield Settings(data_dir=name)
+
+
+def serves(settings: Settings) -> bool:
+    assert settings.data_dir is not None
+    return (Path(settings.data_dir) / "postgres18" / "postmaster.pid").exists()
+
+
+async def test_the_embedded_database_is_migrated_used_and_stopped(embedded: Settings) -> None:
+    async with open_database(embedded, max_connections=1, application_name="test") as database:
+        await require_current_schema(database)
+        assert serves(embedded)
+
+    assert not serves(embedded)
+
+
+async def test_the_embedded_server_is_let_go_when_its_use_fails(embedded: Settings) -> None:
+    async def fail() -> None:
+        async with open_database(embedded, max_connections=1, application_name="test"):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+
+    assert not serves(embedded)
+
+
+async def test_a_look_at_the_embedded_schema_does_not_migrate_it(embedded: Settings) -> None:
+    assert not (await look_at_schema(embedded)).is_current
+    assert await migrate_database(embedded) != []
+    assert (await look_at_schema(embedded)).is_current
+
+
+async def test_a_database_of_somebody_is_not_migrated_by_opening_it(
+    empty_database_url: str,
+) -> None:
+    settings = Settings(database_url=empty_database_url)
+
+    async with open_database(settings, max_connections=1, application_name="test") as database:
+        with pytest.raises(SchemaOutdatedError):
+            await require_current_schema(database)
+
+
+async def test_a_database_that_is_away_is_met_by_its_first_use() -> None:
+    settings = Settings(database_url="postgresql://nobody@127.0.0.1:1/none")
+
+    async with open_database(settings, max_connections=1, application_name="test") as database:
+        with pytest.raises(DatabaseUnavailableError):
+            await require_current_schema(database)
