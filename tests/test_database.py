@@ -2,12 +2,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from darkhorses.database import look_at_schema, migrate_database, open_database
 from darkhorses.settings import Settings
 from darkhorses.store.errors import DatabaseUnavailableError, SchemaOutdatedError
 from darkhorses.store.migrations import require_current_schema
+from tests.commands import darkhorses
 
 
 @pytest.fixture
@@ -63,3 +65,18 @@ async def test_a_database_that_is_away_is_met_by_its_first_use() -> None:
     async with open_database(settings, max_connections=1, application_name="test") as database:
         with pytest.raises(DatabaseUnavailableError):
             await require_current_schema(database)
+
+
+def test_migrating_tells_what_it_did_and_what_is_left(empty_database_url: str) -> None:
+    def current() -> tuple[int, object]:
+        result = darkhorses("migrate", "--status", "--json", DATABASE_URL=empty_database_url)
+        return result.returncode, msgspec.json.decode(result.stdout)["current"]
+
+    assert current() == (3, False)
+    assert (
+        darkhorses("migrate", DATABASE_URL=empty_database_url).stdout == "applied 0001_live_odds\n"
+    )
+    assert darkhorses("migrate", "--json", DATABASE_URL=empty_database_url).stdout == (
+        '{"applied":[]}\n'
+    )
+    assert current() == (0, True)
