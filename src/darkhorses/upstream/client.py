@@ -60,9 +60,9 @@ class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Where the feed is, who we are there, and how hard we may ask.
 
     ``backoff`` is the most that is waited before the second try; it doubles with every further
-    one, up to 10 s. ``patience`` bounds all tries of one request together; ``longest_wait`` is the most that a
-    ``Retry-After`` is obeyed for within a request: beyond it the request fails and the next poll
-    comes later anyway.
+    one, up to 10 s. ``patience`` bounds all tries of one request together; ``longest_wait`` is
+    the most that a ``Retry-After`` is obeyed for within a request: beyond it the request fails
+    and the next poll comes later anyway.
     """
 
     base_url: str

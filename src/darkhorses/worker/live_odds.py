@@ -68,13 +68,13 @@ class LiveOdds:
                 whole_cycle=True,
                 failed_pages=len(failures),
             )
-        _log.info(
-            "poll.finished",
-            **msgspec.structs.asdict(found),
-            failed_days=len(failures),
-            requests=self._feed.requests - requests,
-            ms=int((self._clock() - started).total_seconds() * 1000),
-        )
+            _log.info(
+                "poll.finished",
+                **msgspec.structs.asdict(found),
+                failed_days=len(failures),
+                requests=self._feed.requests - requests,
+                ms=int((self._clock() - started).total_seconds() * 1000),
+            )
         if found.missing:
             _log.warning("poll.short_page", missing=found.missing)
         for failure in failures:

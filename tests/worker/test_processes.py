@@ -1,0 +1,133 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from darkhorses.simulator import Options, Simulator, running_simulator
+from darkhorses.store.heartbeats import FeedState, Role, heartbeats
+from darkhorses.store.pool import Database
+from tests.worker.processes import WorkerProcess
+
+_REPLAYED = """
+    WITH newest AS (
+        SELECT DISTINCT ON (race_id, horse_id, bookmaker_id)
+            race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional
+        FROM ra_odds_changes ORDER BY race_id, horse_id, bookmaker_id, change_id DESC
+    )
+    SELECT count(*) FROM ra_odds_live AS live
+    FULL JOIN newest USING (race_id, horse_id, bookmaker_id)
+    WHERE (live.odds_decimal, live.odds_fractional)
+        IS DISTINCT FROM (newest.odds_decimal, newest.odds_fractional)
+"""
+_DOUBLED = """
+    SELECT count(*) FROM (
+        SELECT (odds_decimal, odds_fractional)
+            IS NOT DISTINCT FROM lag((odds_decimal, odds_fractional))
+            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS same,
+            row_number()
+            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS position
+        FROM ra_odds_changes
+    ) AS steps WHERE same AND position > 1
+"""
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    start = datetime.now(UTC)  # noqa: TID251  # worker processes have a real clock
+    options = Options(start=start, speed=20, refresh=1, limits=False)
+    async with running_simulator(options) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def environment(database_url: str, simulator: Simulator) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "RACING_API_BASE_URL": simulator.base_url,
+        "RACING_API_USERNAME": "simulator",
+        "RACING_API_PASSWORD": "simulator",
+        "DARKHORSES_POLL_INTERVAL": "5",
+    }
+
+
+async def _count(database: Database, sql: str) -> int:
+    async with database.connection() as connection:
+        count: int = await connection.fetchval(sql)
+        return count
+
+
+async def test_a_killed_leader_is_followed_by_the_standby_and_no_change_is_lost_or_doubled(
+    environment: dict[str, str], database: Database
+) -> None:
+    async with (
+        WorkerProcess.start(**environment) as first,
+        WorkerProcess.start(**environment) as second,
+    ):
+        await first.until("worker.started")
+        await second.until("worker.started")
+        async with asyncio.timeout(30), database.connection() as connection:
+            while not (holder := await connection.fetchval("SELECT holder FROM worker_lease")):
+                continue
+        leader, standby = (
+            (first, second) if first.events[-1]["worker_id"] == holder else (second, first)
+        )
+        await leader.until("poll.finished")
+        await leader.kill()
+        took_over = await standby.until("lease.acquired", timeout=20)
+        await standby.until("poll.finished")
+        await standby.until("poll.finished")
+
+        assert took_over["epoch"] == 2
+        assert await standby.stop() == 0
+    assert await _count(database, "SELECT count(*) FROM ra_odds_changes") > 1000
+    assert await _count(database, _REPLAYED) == 0
+    assert await _count(database, _DOUBLED) == 0
+
+
+async def test_a_stopped_leader_hands_over_at_once_and_is_forgotten(
+    environment: dict[str, str], database: Database
+) -> None:
+    async with WorkerProcess.start(**environment) as leader:
+        await leader.until("poll.finished")
+        async with WorkerProcess.start(**environment) as standby:
+            await standby.until("worker.started")
+            assert await leader.stop() == 0
+            # The lease of a leader that did not release it would live for 8 s.
+            await standby.until("lease.acquired", timeout=6)
+            async with database.connection() as connection:
+                (beat,) = await heartbeats(connection)
+            assert beat.worker_id == standby.events[0]["worker_id"]
+            assert await standby.stop() == 0
+
+
+async def test_wrong_credentials_are_told_and_do_not_stop_the_worker(
+    environment: dict[str, str], database: Database
+) -> None:
+    wrong = environment | {"RACING_API_PASSWORD": "mistyped"}
+    async with WorkerProcess.start(**wrong) as worker:
+        failed = await worker.until("job.failed", job="live_odds")
+        assert "user name and password" in failed["error"]
+        async with asyncio.timeout(30), database.connection() as connection:
+            (beat,) = await heartbeats(connection)
+            while beat.jobs["live_odds"].error is None:
+                (beat,) = await heartbeats(connection)
+        assert beat.feed.state is FeedState.REFUSED
+        assert beat.role is Role.LEADER
+        assert "mistyped" not in str(worker.events)
+        assert await worker.stop() == 0
+    async with WorkerProcess.start(**environment) as worker:
+        found = await worker.until("poll.finished")
+        assert found["quotes"] > 1000
+        assert await worker.stop() == 0
+
+
+async def test_a_worker_refuses_a_schema_that_is_not_migrated(
+    environment: dict[str, str], empty_database_url: str
+) -> None:
+    old = environment | {"DATABASE_URL": empty_database_url}
+    async with WorkerProcess.start(**old) as worker:
+        assert await worker.refuses() == (
+            1,
+            "darkhorses: the database lacks 0001_live_odds: run `darkhorses migrate`",
+        )

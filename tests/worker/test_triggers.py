@@ -1,0 +1,75 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from darkhorses.domain.identifiers import RaceId
+from darkhorses.worker.hot_races import HotRaces
+from darkhorses.worker.triggers import RaceTrigger, next_look
+
+OFF = datetime(2026, 6, 20, 14, 30, tzinfo=UTC)
+
+
+def before(minutes: float = 0, seconds: float = 0) -> datetime:
+    return OFF - timedelta(minutes=minutes, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "due"),
+    [
+        (before(300), before(285)),
+        (before(100), before(95)),
+        (before(20), before(19)),
+        (before(2), before(1, 50)),
+        (before(-6), before(-6, -10)),
+    ],
+)
+def test_a_race_is_due_by_the_interval_of_its_stage(looked_at: datetime, due: datetime) -> None:
+    assert next_look(OFF, looked_at, looked_at) == due
+
+
+def test_a_stage_begins_with_a_look() -> None:
+    assert next_look(OFF, before(121), before(121)) == before(119, 59)
+
+
+def test_an_overdue_race_is_due_now_and_not_in_the_past() -> None:
+    assert next_look(OFF, before(30), before(10)) == before(10)
+    assert next_look(OFF, None, before(10)) == before(10)
+
+
+def test_a_trigger_counts_from_the_last_look_by_whatever_poll_and_ends_with_the_race() -> None:
+    looked_at: datetime | None = before(4)
+    over = False
+    trigger = RaceTrigger(
+        off_dt=lambda: OFF, looked_at=lambda: looked_at, is_over=lambda _now: over
+    )
+
+    assert trigger.get_next_fire_time(None, before(4)) == before(3, 50)
+    fired = before(3, 50)
+    assert trigger.get_next_fire_time(fired, fired) == before(3, 40)
+    looked_at = before(3, 45)
+    assert trigger.get_next_fire_time(fired, before(3, 45)) == before(3, 35)
+    over = True
+    assert trigger.get_next_fire_time(fired, before(3)) is None
+
+
+async def test_the_most_overdue_race_goes_first_and_asking_twice_is_asking_once() -> None:
+    looked: list[str] = []
+    all_done = asyncio.Event()
+
+    async def look(race_id: RaceId) -> None:
+        looked.append(race_id)
+        if len(looked) == 3:
+            all_done.set()
+
+    races = HotRaces(look)
+    races.add(RaceId("late"), before(1))
+    races.add(RaceId("later"), before(2))
+    races.add(RaceId("latest"), before(3))
+    races.add(RaceId("latest"), before(0))
+    running = asyncio.create_task(races.run(in_flight=1))
+    await asyncio.wait_for(all_done.wait(), 5)
+    running.cancel()
+
+    assert looked == ["latest", "later", "late"]
+    assert len(races) == 0
