@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,8 @@ _DIRECTORY = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's directory; workers of pytest-xdist are told it."""
+    # A run that is told to end, as by timeout(1), still takes its server with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given: dict[str, Any] | None = getattr(config, "workerinput", None)
     if given is None:
         directory = Path(tempfile.mkdtemp(prefix="darkhorses-tests-"))
