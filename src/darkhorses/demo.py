@@ -19,7 +19,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import httpx
 import msgspec
@@ -94,13 +94,13 @@ async def _show(demo: Demo) -> None:
         }
         simulator = await stack.enter_async_context(
             _part(
-                demo, "simulator", environment,
+                "simulator", environment,
                 "--port", "0", "--start", "now", "--seed", str(demo.seed),
-                "--speed", str(demo.speed),
+                "--speed", str(demo.speed), heard=True,
             )
         )  # fmt: skip
-        migration = await stack.enter_async_context(_part(demo, "migrate", environment))
-        base_url = await _unless_ended(simulator.address, simulator)
+        migration = await stack.enter_async_context(_part("migrate", environment))
+        base_url = await _unless_ended(simulator.line_with(_READY, demo.say), simulator)
         if await migration.process.wait():
             raise DemoError("the demo's database could not be migrated; the lines above say why")
         environment |= {
@@ -112,14 +112,14 @@ async def _show(demo: Demo) -> None:
             "HOST": demo.host,
             "PORT": str(demo.port),
         }
-        api = await stack.enter_async_context(_part(demo, "api", environment))
-        worker = await stack.enter_async_context(_part(demo, "worker", environment))
+        api = await stack.enter_async_context(_part("api", environment))
+        worker = await stack.enter_async_context(_part("worker", environment))
         parts = (simulator, api, worker)
         await _unless_ended(_healthy(demo.url), *parts)
         demo.say(f"\nDarkHorses shows a simulated race day at {demo.url}  (Ctrl-C stops it)\n")
         if demo.open_browser and _has_display(demo.environment):
             await asyncio.to_thread(webbrowser.open, demo.url)
-        await _unless_ended(asyncio.Event().wait(), *parts)
+        await _unless_ended(simulator.pass_on(demo.say), *parts)
 
 
 class _Part:
@@ -128,16 +128,25 @@ class _Part:
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
         self.process = process
-        self.address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def relay(self, say: Callable[[str], None]) -> None:
-        """Pass its lines on, each with its name, until it ends."""
-        assert self.process.stdout is not None  # noqa: S101  # it was started with a pipe
-        while line := await self.process.stdout.readline():
-            text = line.decode(errors="replace").rstrip()
-            say(f"{self.name:<9} | {text}")
-            if _READY in text and not self.address.done():
-                self.address.set_result(text.partition(_READY)[2])
+    async def line_with(self, words: str, say: Callable[[str], None]) -> str:
+        """What follows some words in its output; every line up to there is passed on."""
+        async for line in self._lines():
+            say(line)
+            if words in line:
+                return line.partition(words)[2]
+        return await _never()
+
+    async def pass_on(self, say: Callable[[str], None]) -> None:
+        """Pass the rest of its lines on; never returns."""
+        async for line in self._lines():
+            say(line)
+        await _never()
+
+    async def _lines(self) -> AsyncIterator[str]:
+        assert self.process.stderr is not None  # noqa: S101  # it was started with a pipe
+        async for line in self.process.stderr:
+            yield line.decode(errors="replace").rstrip()
 
     async def stop(self) -> None:
         """Ask it to stop, and make it when it does not."""
@@ -154,28 +163,26 @@ class _Part:
 
 @asynccontextmanager
 async def _part(
-    demo: Demo, name: str, environment: Mapping[str, str], *arguments: str
+    name: str, environment: Mapping[str, str], *arguments: str, heard: bool = False
 ) -> AsyncIterator[_Part]:
-    """Run a command of DarkHorses while the block runs."""
+    """Run a command of DarkHorses while the block runs.
+
+    It writes to the demo's own stderr, as it would on a terminal, unless it is ``heard``.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "darkhorses", name, *arguments,
         env=environment,
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stdout=sys.stderr,
+        stderr=asyncio.subprocess.PIPE if heard else None,
         start_new_session=True,
         preexec_fn=_end_with_parent(os.getpid()),
-        limit=1 << 20,
     )  # fmt: skip
     part = _Part(name, process)
-    relay = asyncio.create_task(part.relay(demo.say))
     try:
         yield part
     finally:
         await part.stop()
-        # What it leaves behind may hold its output open: its last lines come at once or never.
-        await asyncio.wait({relay}, timeout=1)
-        relay.cancel()
 
 
 async def _unless_ended(awaited: Awaitable[_Value], *parts: _Part) -> _Value:
@@ -194,6 +201,12 @@ async def _unless_ended(awaited: Awaitable[_Value], *parts: _Part) -> _Value:
     finally:
         for task in (wanted, *endings):
             task.cancel()
+
+
+async def _never() -> NoReturn:
+    """For output that is at its end: that the part has ended is noticed elsewhere."""
+    while True:
+        await asyncio.Event().wait()
 
 
 async def _healthy(url: str) -> None:
