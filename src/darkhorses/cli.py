@@ -230,7 +230,7 @@ def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> No
     Ireland and one in France, finished in the past, open a week ahead.
 
     With --start now the card is built around the start: one off about every 5 minutes, from 20
-    minutes before to 6 hours after, so that every stage has races all the time.
+    minutes before to 6½ hours after, so that every stage has races for six hours.
 
     GET /control/ledger counts requests; PUT /control/faults with {"429": 0.1} makes a tenth of
     them fail, with {} none.

@@ -20,7 +20,6 @@ from darkhorses.simulator.source import Source
 
 USERNAME = "simulator"
 PASSWORD = "simulator"  # noqa: S105  # a stand-in has nothing to protect
-DEFAULT_PORT = 8010
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
