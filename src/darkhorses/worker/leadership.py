@@ -18,13 +18,13 @@ from contextlib import suppress
 import structlog
 
 from darkhorses.store.errors import LeaseLostError, StoreError
+from darkhorses.store.lease import LEASE_NAME
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.lease import TTL, Lease
 
 _log = structlog.get_logger("darkhorses.worker")
 
-LEASE_NAME = "live"
 _RENEW_EVERY = 2.0
 _TRY_EVERY = 0.5
 _STEP_DOWN_AFTER = 6.0

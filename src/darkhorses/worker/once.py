@@ -10,6 +10,7 @@ import msgspec
 from darkhorses.database import open_database
 from darkhorses.settings import Settings
 from darkhorses.store.errors import LeaseLostError, StoreError
+from darkhorses.store.lease import LEASE_NAME
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
@@ -17,7 +18,6 @@ from darkhorses.store.writing.lease import TTL, Lease
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.app import clock, feed_access, worker_id
 from darkhorses.worker.collecting import Collected, Collector
-from darkhorses.worker.leadership import LEASE_NAME
 from darkhorses.worker.live_odds import LiveOdds
 
 
