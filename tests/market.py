@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,7 +16,7 @@ from darkhorses.domain.london import london_clock, race_day
 from darkhorses.domain.prices import Price
 from darkhorses.domain.races import Card, Quote, Race, Runner
 from darkhorses.store.heartbeats import FeedState, FeedStatus, Heartbeat, JobStatus, Role
-from darkhorses.store.pool import Database
+from darkhorses.store.pool import Connection, Database
 from darkhorses.store.writing.heartbeats import beat
 from darkhorses.store.writing.lease import Lease, acquire
 from darkhorses.store.writing.market import write_market
@@ -158,3 +159,13 @@ async def beat_now(database: Database, **facts: Any) -> None:
     """Store a heartbeat."""
     async with database.connection() as connection:
         await beat(connection, heartbeat(**facts))
+
+
+async def let_in(connection: Connection, url: str, *, allowed: bool) -> None:
+    """Have the server end a database's sessions and refuse new ones, or take them again."""
+    name = urlsplit(url).path.removeprefix("/")
+    await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allowed}')
+    if not allowed:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+        )

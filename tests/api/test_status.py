@@ -123,9 +123,7 @@ async def test_nothing_of_the_inside_stands_in_public_answers(
         assert "4711" not in text
 
 
-async def test_the_scheduler_status_tells_of_every_job(
-    api: RunningApi, database: Database
-) -> None:
+async def test_the_scheduler_status_tells_of_every_job(api: RunningApi, database: Database) -> None:
     failed = JobStatus(last_run=NOON, status="failed", error="no answer", reason="waiting")
     done = JobStatus(
         last_run=NOON, last_success=NOON, next_run=NOON + timedelta(seconds=10), status="ok"

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -15,8 +14,8 @@ from darkhorses.readmodel.follower import Follower, keep_listening
 from darkhorses.readmodel.market import Market, MarketRace
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.errors import SchemaOutdatedError
-from darkhorses.store.pool import Connection, Database
-from tests.market import NOON, MarketWriter, StoppedClock, card, race, runner
+from darkhorses.store.pool import Database
+from tests.market import NOON, MarketWriter, StoppedClock, card, let_in, race, runner
 
 OFF = NOON + timedelta(hours=1)
 RACE = race(off_dt=OFF)
@@ -239,13 +238,3 @@ async def listeners(database: Database, count: int, *, other_than: int = 0) -> N
                 "AND application_name = 'darkhorses listener' AND pid <> $1",
                 other_than,
             )
-
-
-async def let_in(connection: Connection, url: str, *, allowed: bool) -> None:
-    """Have the server end a database's sessions and refuse new ones, or take them again."""
-    name = urlsplit(url).path.removeprefix("/")
-    await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {allowed}')
-    if not allowed:
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
-        )

@@ -7,6 +7,7 @@ reads it, and a signal has one receiver.
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
 from darkhorses.database import open_database
+from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.readmodel.follower import Follower, keep_listening
 from darkhorses.settings import Settings
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError
@@ -36,6 +38,13 @@ log = structlog.get_logger()
 CONNECTIONS = 4
 LAST_ANSWERS = timedelta(seconds=2)
 """How long requests in hand may take once the service is told to stop."""
+
+LAST_GOODBYES = timedelta(seconds=0.5)
+"""How long connections without a request may keep it after that: granian waits for them."""
+
+
+class CannotListenError(DarkHorsesError):
+    """The API cannot listen where the settings say."""
 
 
 def utc_now() -> datetime:
@@ -61,7 +70,12 @@ def build_edge(
 
 
 async def run_api(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; raises StoreError when the schema does not fit."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises CannotListenError, and SchemaOutdatedError or SchemaTooNewError. A database that is
+    away is waited for.
+    """
+    address = _free_address(settings.host, settings.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,8 +93,26 @@ async def run_api(settings: Settings) -> None:
         following: list[Coroutine[None, None, None]] = [follower.run()]
         if not is_transaction_pooler(database.url, settings.pooler):
             following.append(keep_listening(database.url, follower))
-        await _serve_until(stop, edge, following, host=settings.host, port=settings.port)
+        await _serve_until(stop, edge, following, address=address, port=settings.port)
     log.info("api.stopped")
+
+
+def _free_address(host: str, port: int) -> str:
+    """The address of ``host``; raises CannotListenError, where granian would only fail."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+            return str(address[0])
+    except OSError as error:
+        raise CannotListenError(
+            f"cannot listen on {host} port {port} ({error.strerror}): set HOST and PORT to an "
+            f"address and a free port of this machine"
+        ) from error
 
 
 async def _serve_until(
@@ -88,15 +120,17 @@ async def _serve_until(
     edge: Edge,
     following: "list[Coroutine[None, None, None]]",
     *,
-    host: str,
+    address: str,
     port: int,
 ) -> None:
     """Serve and follow until told to stop, or until either ends by itself."""
-    server = Server(edge, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    server = Server(
+        edge, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False
+    )
     serving = asyncio.create_task(server.serve())
     followers = [asyncio.create_task(task) for task in following]
     stopping = asyncio.create_task(stop.wait())
-    log.info("api.serving", url=f"http://{host}:{port}", version=__version__)
+    log.info("api.serving", address=address, port=port, version=__version__)
     done, _ = await asyncio.wait(
         [serving, stopping, *followers], return_when=asyncio.FIRST_COMPLETED
     )
@@ -104,9 +138,8 @@ async def _serve_until(
     for task in (stopping, *followers):
         task.cancel()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types
-    await asyncio.wait([serving], timeout=LAST_ANSWERS.total_seconds())
-    edge.cut_requests()
-    await asyncio.wait([serving], timeout=LAST_ANSWERS.total_seconds())
+    await edge.finish(LAST_ANSWERS)
+    await asyncio.wait([serving], timeout=LAST_GOODBYES.total_seconds())
     for task in (stopping, *followers):
         with suppress(asyncio.CancelledError, SchemaOutdatedError, SchemaTooNewError):
             await task

@@ -82,7 +82,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     bookmaker: str
     odds_fractional: str | None
     odds_decimal: Decimal
-    bookmaker_id: str
     bookmaker_type: BookmakerType
 
 

@@ -6,6 +6,7 @@ request leaves one line in the log, and requests that do not end can be cut when
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -50,10 +51,12 @@ class Edge:
             if task is not None:
                 self._requests.discard(task)
 
-    def cut_requests(self) -> None:
-        """Cancel every request that is still being served."""
-        for task in self._requests:
-            task.cancel()
+    async def finish(self, within: timedelta) -> None:
+        """Wait for the requests in hand, and cancel those that take longer."""
+        if self._requests:
+            _, late = await asyncio.wait(self._requests, timeout=within.total_seconds())
+            for task in late:
+                task.cancel()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()

@@ -39,6 +39,7 @@ _MARK_NAMES = {
 }
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
+_WEEK = timedelta(days=7)
 
 Empty = Mapping[str, object]
 """What stands for a race or a runner in the page's templates for new cards and rows."""
@@ -115,7 +116,7 @@ def _day_text(race: StageRace | Empty, now: datetime) -> str:
 def _day(day: date, today: date) -> str:
     if day == today:
         return ""
-    return "tomorrow" if day - today == timedelta(days=1) else f"{day:%a} {day.day} {day:%b}"
+    return f"{day:%a}" if abs(day - today) < _WEEK else f"{day.day} {day:%b}"
 
 
 def _countdown_text(race: StageRace | Empty, now: datetime) -> str:
@@ -141,7 +142,7 @@ def _next_text(race: StageRace | Empty) -> str:
     if not isinstance(race, StageRace):
         return ""
     if race.next_phase_time is None:
-        return "Until the market is over"
+        return "Last stage"
     return f"{race.next_phase_name} at {london_clock(race.next_phase_time)}"
 
 

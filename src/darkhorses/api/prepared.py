@@ -153,7 +153,6 @@ def _runner_prices(
                 bookmaker=bookmaker.bookmaker_name,
                 odds_fractional=price.fractional,
                 odds_decimal=price.decimal,
-                bookmaker_id=bookmaker.bookmaker_id,
                 bookmaker_type=bookmaker.bookmaker_type,
             )
             for bookmaker, price in offers

@@ -159,7 +159,7 @@ async def keep_listening(url: str, follower: Follower) -> None:
         try:
             await listen(url, MARKET_CHANNEL, follower.wake)
             failures = 0
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001  # the boundary: the poll does without it
             failures += 1
             log.debug("market.not_listening", reason=str(error))
         await asyncio.sleep(min(LONGEST_PAUSE.total_seconds(), 0.25 * 2 ** min(failures, 10)))

@@ -16,7 +16,8 @@ const MARK_NAMES = { F: "Favourite", JF: "Joint favourite", CF: "Co-favourite" }
 
 const clock = new Intl.DateTimeFormat("en-GB", { timeZone: "Europe/London", hour: "2-digit", minute: "2-digit" });
 const dayOf = new Intl.DateTimeFormat("en-CA", { timeZone: "Europe/London" });
-const dayName = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
+const weekday = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short" });
+const dayAndMonth = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" });
 
 const board = document.getElementById("main");
 const templates = Object.fromEntries(
@@ -58,8 +59,8 @@ function age(milliseconds) {
 function day(raceDate) {
   const today = dayOf.format(now());
   if (raceDate === today) return "";
-  const days = (Date.parse(raceDate) - Date.parse(today)) / 86400000;
-  return days === 1 ? "tomorrow" : dayName.format(Date.parse(raceDate)).replace(",", "");
+  const date = Date.parse(raceDate);
+  return (Math.abs(date - Date.parse(today)) < 7 * 86400000 ? weekday : dayAndMonth).format(date);
 }
 
 function facts(race) {
@@ -208,7 +209,7 @@ function tickCard(known) {
   say(card.querySelector(".countdown"), left < 0 ? `+${span(-left)} late` : `in ${span(left)}`);
   say(
     card.querySelector(".next"),
-    race.next_phase_time === null ? "Until the market is over" : `${race.next_phase_name} at ${clock.format(Date.parse(race.next_phase_time))}`,
+    race.next_phase_time === null ? "Last stage" : `${race.next_phase_name} at ${clock.format(Date.parse(race.next_phase_time))}`,
   );
   const isStale = race.stale || Date.now() - lastAnswerAt > STALE_WITHOUT_ANSWER;
   card.classList.toggle("stale", isStale);
