@@ -32,6 +32,13 @@ def test_a_stage_begins_with_a_look() -> None:
     assert next_look(OFF, before(121), before(121)) == before(119, 59)
 
 
+def test_a_race_that_the_whole_card_comes_round_to_is_due_only_when_the_card_is_late() -> None:
+    every_minute = timedelta(minutes=1)
+
+    assert next_look(OFF, before(20), before(20), card_interval=every_minute) == before(18, 50)
+    assert next_look(OFF, before(2), before(2), card_interval=every_minute) == before(1, 50)
+
+
 def test_an_overdue_race_is_due_now_and_not_in_the_past() -> None:
     assert next_look(OFF, before(30), before(10)) == before(10)
     assert next_look(OFF, None, before(10)) == before(10)
@@ -57,7 +64,7 @@ async def test_the_most_overdue_race_goes_first_and_asking_twice_is_asking_once(
     looked: list[str] = []
     all_done = asyncio.Event()
 
-    async def look(race_id: RaceId) -> None:
+    async def look(race_id: RaceId, _due: datetime) -> None:
         looked.append(race_id)
         if len(looked) == 3:
             all_done.set()

@@ -10,10 +10,11 @@ from darkhorses.domain.identifiers import RaceId
 class HotRaces:
     """A queue in which a race stands once, by when it was due.
 
-    ``poll`` looks at one race and deals with its failures itself.
+    ``poll`` looks at one race, unless it was looked at since it was due, and deals with its
+    failures itself.
     """
 
-    def __init__(self, poll: Callable[[RaceId], Awaitable[None]]) -> None:
+    def __init__(self, poll: Callable[[RaceId, datetime], Awaitable[None]]) -> None:
         self._poll = poll
         self._due: dict[RaceId, datetime] = {}
         self._arrived = asyncio.Event()
@@ -43,5 +44,4 @@ class HotRaces:
                 await self._arrived.wait()
                 continue
             race_id = min(self._due, key=self._due.__getitem__)
-            del self._due[race_id]
-            await self._poll(race_id)
+            await self._poll(race_id, self._due.pop(race_id))

@@ -183,12 +183,16 @@ class Shift:
             off_dt=lambda: off_dt,
             looked_at=lambda: self._collector.looked_at(race_id),
             is_over=is_over,
+            card_interval=self._plan.poll_interval,
         )
 
     async def _race_is_due(self, race_id: RaceId) -> None:
         self._hot.add(race_id, self._clock())
 
-    async def _look_at_race(self, race_id: RaceId) -> None:
+    async def _look_at_race(self, race_id: RaceId, due: datetime) -> None:
+        looked_at = self._collector.looked_at(race_id)
+        if looked_at is not None and looked_at >= due:
+            return  # the look at the whole card came first
         if self._feed.outcomes.refused:
             return  # the look at the whole card will find out when we are let in again
 

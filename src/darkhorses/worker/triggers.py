@@ -10,14 +10,25 @@ from darkhorses.domain.stages import interval_of, next_stage, stage_at
 _INTO_THE_STAGE = timedelta(seconds=1)
 
 
-def next_look(off_dt: datetime, looked_at: datetime | None, now: datetime) -> datetime:
+_LATE_CARD = timedelta(seconds=10)
+
+
+def next_look(
+    off_dt: datetime,
+    looked_at: datetime | None,
+    now: datetime,
+    *,
+    card_interval: timedelta = timedelta.max,
+) -> datetime:
     """When a race is to be looked at again; a stage begins with a look.
 
-    Never before ``now``.
+    Never before ``now``. A race that the whole card, every ``card_interval``, comes round to in
+    time is due only when the card is late.
     """
     if looked_at is None:
         return now
-    due = looked_at + interval_of(stage_at(off_dt, looked_at))
+    interval = interval_of(stage_at(off_dt, looked_at))
+    due = looked_at + interval + (_LATE_CARD if interval >= card_interval else timedelta(0))
     coming = next_stage(off_dt, looked_at)
     if coming is not None:
         due = min(due, coming.begins_at + _INTO_THE_STAGE)
@@ -36,10 +47,12 @@ class RaceTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no ty
         off_dt: Callable[[], datetime],
         looked_at: Callable[[], datetime | None],
         is_over: Callable[[datetime], bool],
+        card_interval: timedelta = timedelta.max,
     ) -> None:
         self._off_dt = off_dt
         self._looked_at = looked_at
         self._is_over = is_over
+        self._card_interval = card_interval
 
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
@@ -52,4 +65,4 @@ class RaceTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no ty
         if previous_fire_time is not None and (looked_at is None or looked_at < previous_fire_time):
             # It has just fired and the look is still to come: count from the firing.
             looked_at = previous_fire_time.astimezone(UTC)
-        return next_look(self._off_dt(), looked_at, now)
+        return next_look(self._off_dt(), looked_at, now, card_interval=self._card_interval)
