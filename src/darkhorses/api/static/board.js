@@ -2,7 +2,7 @@
 // The words are those of api/pages.py, which paints the page first; change both together.
 
 const POLL_EVERY = 2000;
-const HEALTH_EVERY = 5000;
+const HEALTH_EVERY = 3000;
 const SLOWEST = 10000;
 const STALE_WITHOUT_ANSWER = 15000;
 const STATUS_NAMES = {
