@@ -68,6 +68,15 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
     assert "LiveOddsRow" in page
 
 
+async def test_the_documentation_describes_problems_as_they_are(api: RunningApi) -> None:
+    openapi = (await api.get("/openapi.json")).json()
+    refusal = openapi["paths"]["/api/live-odds"]["get"]["responses"]["400"]
+    (schema,) = (form["schema"] for form in refusal["content"].values())
+    assert list(refusal["content"]) == ["application/problem+json"]
+    described = openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["properties"]
+    assert described.keys() == (await api.get("/api/live-odds?limit=0")).json().keys()
+
+
 async def test_the_documentation_describes_bodies_as_they_are(
     api: RunningApi, writer: MarketWriter
 ) -> None:

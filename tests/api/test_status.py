@@ -59,7 +59,7 @@ async def test_no_worker_at_all_is_degraded_and_never_an_error(api: RunningApi) 
     await api.workers_seen(0)
     health = await health_of(api)
     assert (health["code"], health["status"]) == (200, "degraded")
-    assert health["reasons"] == ["No worker has ever reported: prices are not being collected."]
+    assert health["reasons"] == ["No worker is reporting: prices are not being collected."]
 
 
 async def test_a_worker_that_fell_silent_is_told_with_its_silence(
@@ -94,8 +94,8 @@ async def test_refused_credentials_are_plainly_said_in_health_and_on_the_board(
     await api.workers_seen(1)
     health = await health_of(api)
     assert health["status"] == "degraded"
-    assert health["reasons"] == [f"The feed refuses us: {said}."]
-    assert said in (await api.get("/")).text
+    assert health["reasons"] == [f"{said[0].upper()}{said[1:]}."]
+    assert said[1:] in (await api.get("/")).text
 
 
 async def test_prices_that_are_too_old_are_told_with_their_age(

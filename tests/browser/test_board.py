@@ -108,11 +108,11 @@ async def test_a_card_moves_on_when_its_time_comes_and_stays_open(
 async def test_refused_credentials_are_plainly_said(
     api: ApiProcess, database: Database, page: Page
 ) -> None:
-    said = "401: check RACING_API_USERNAME and RACING_API_PASSWORD"
+    said = "the feed refuses the user name and password"
     await page.goto(api.url)
-    await expect(page.locator("#reasons")).to_contain_text("No worker has ever reported")
+    await expect(page.locator("#reasons")).to_contain_text("No worker is reporting")
     await beat_now(database, feed=FeedStatus(state=FeedState.REFUSED, detail=said))
-    await expect(page.locator("#reasons")).to_have_text(f"The feed refuses us: {said}.")
+    await expect(page.locator("#reasons")).to_have_text(f"T{said[1:]}.")
     await expect(page.locator("#state")).to_have_text("Degraded")
 
 

@@ -82,6 +82,7 @@ def create_application(
             description=_DESCRIPTION,
             render_plugins=[],
             path="/openapi",
+            use_handler_docstrings=True,
         ),
         logging_config=None,
         debug=False,

@@ -75,6 +75,9 @@ def _operations(openapi: Schema) -> Iterator[Operation]:
 
 def _parameter(parameter: Schema) -> Field:
     schema = parameter["schema"]
+    # One that may be left out is "or null" to the document; in an address there is no null.
+    choices = [one for one in schema.get("oneOf", ()) if one.get("type") != "null"]
+    schema = choices[0] if len(choices) == 1 else schema
     default = schema.get("default")
     return Field(
         name=parameter["name"],
@@ -118,5 +121,5 @@ def _plain_type(schema: Schema) -> str:
         ("exclusiveMinimum", "above"),
         ("maximum", "at most"),
     )
-    words += [f"{said} {schema[limit]:,}" for limit, said in limits if limit in schema]
+    words += [f"{said} {schema[limit]:,.10g}" for limit, said in limits if limit in schema]
     return ", ".join(words)

@@ -156,20 +156,19 @@ def _degraded_reasons(
         yield _no_leader(workers)
         return
     feed = leader.feed
-    said = f": {feed.detail}" if feed.detail else ""
     if feed.state is FeedState.REFUSED:
-        yield _sentence(f"The feed refuses us{said}")
+        yield _sentence(feed.detail or "the feed refuses us")
     elif feed.state is FeedState.FAILING:
-        yield _sentence(f"The feed does not answer as it should{said}")
+        yield _sentence(feed.detail or "the feed does not answer as it should")
     for name in _COLLECTING_JOBS:
         job = leader.jobs.get(name)
         if job is not None and job.error and job.error != feed.detail:
-            yield _sentence(f"The job {name} failed: {job.error}")
+            yield _sentence(f"the job {name} failed: {job.error}")
 
 
 def _no_leader(workers: tuple[ReceivedHeartbeat, ...]) -> str:
     if not workers:
-        return "No worker has ever reported: prices are not being collected."
+        return "No worker is reporting: prices are not being collected."
     if any(worker.is_alive for worker in workers):
         return "No worker leads: one is waiting to take over."
     latest = min(worker.age for worker in workers)
@@ -180,6 +179,7 @@ def _no_leader(workers: tuple[ReceivedHeartbeat, ...]) -> str:
 
 
 def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

@@ -12,7 +12,7 @@ from darkhorses.api.bodies import LiveOdds, NextRace, RacesByStage, UpcomingRace
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.live_odds import LiveOddsQuery, live_odds
 from darkhorses.api.past_days import PastDays
-from darkhorses.api.problems import BadParametersError, FieldError
+from darkhorses.api.problems import REFUSALS, BadParametersError, FieldError
 from darkhorses.api.publishing import Publisher, as_json
 from darkhorses.api.races import next_race, races_by_stage, upcoming_races
 from darkhorses.domain.bookmakers import bookmaker_named
@@ -27,7 +27,7 @@ _TAGS = ["Live odds"]
     "/api/live-odds",
     tags=_TAGS,
     summary="Live prices, row by row",
-    responses={200: ResponseSpec(LiveOdds, description="A page of rows")},
+    responses={200: ResponseSpec(LiveOdds, description="A page of rows"), **REFUSALS},
 )
 async def get_live_odds(
     *,
@@ -72,7 +72,10 @@ async def get_live_odds(
     "/api/live-odds/races-by-stage",
     tags=_TAGS,
     summary="Races by stage, with every runner's best price",
-    responses={200: ResponseSpec(RacesByStage, description="All races that are not over")},
+    responses={
+        200: ResponseSpec(RacesByStage, description="All races that are not over"),
+        **REFUSALS,
+    },
     sync_to_thread=False,
 )
 def get_races_by_stage(
@@ -95,7 +98,7 @@ def get_races_by_stage(
     "/api/live-odds/upcoming-races",
     tags=_TAGS,
     summary="Races about to go off",
-    responses={200: ResponseSpec(UpcomingRaces, description="Races by off time")},
+    responses={200: ResponseSpec(UpcomingRaces, description="Races by off time"), **REFUSALS},
     sync_to_thread=False,
 )
 def get_upcoming_races(
@@ -117,7 +120,7 @@ def get_upcoming_races(
     "/api/live-odds/next-race",
     tags=_TAGS,
     summary="The next race, and today's card",
-    responses={200: ResponseSpec(NextRace, description="The next scheduled off")},
+    responses={200: ResponseSpec(NextRace, description="The next scheduled off"), **REFUSALS},
     sync_to_thread=False,
 )
 def get_next_race(

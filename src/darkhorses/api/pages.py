@@ -149,7 +149,7 @@ def _next_text(race: StageRace | Empty) -> str:
 def _checked_text(race: StageRace | Empty) -> str:
     if not isinstance(race, StageRace):
         return ""
-    word = "stale, checked" if race.stale else "checked"
+    word = "stale," if race.stale else "checked"
     return f"{word} {_london_seconds(race.checked_at)}"
 
 

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from darkhorses.api.encoding import encode
@@ -50,6 +51,23 @@ _DETAILS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; it has been logged.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be reached just now; try again shortly.",
 }
+
+
+REFUSALS: dict[int, ResponseSpec] = {
+    HTTPStatus.BAD_REQUEST: ResponseSpec(
+        Problem,
+        description="Unknown or wrong parameters, each named under errors",
+        generate_examples=False,
+        media_type=MEDIA_TYPE,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
+        Problem,
+        description="The market is being loaded, or the database is away",
+        generate_examples=False,
+        media_type=MEDIA_TYPE,
+    ),
+}
+"""How addresses that live on the database may refuse, for the documentation."""
 
 
 def problem_response(

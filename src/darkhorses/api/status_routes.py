@@ -12,6 +12,7 @@ from darkhorses import __version__
 from darkhorses.api.bodies import BookmakerRow, Bookmakers, CourseRow, Courses
 from darkhorses.api.encoding import Encoded, encode, respond
 from darkhorses.api.health import Health, HealthStatus, aged, judge, leading
+from darkhorses.api.problems import REFUSALS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
 from darkhorses.api.schedulers import SchedulerStatus, scheduler_status
@@ -67,7 +68,7 @@ def get_version(request: _Request) -> Response[bytes | None]:
     "/api/scheduler-status",
     tags=["Status"],
     summary="How the collecting of prices fares",
-    responses={200: ResponseSpec(SchedulerStatus, description="Jobs and workers")},
+    responses={200: ResponseSpec(SchedulerStatus, description="Jobs and workers"), **REFUSALS},
 )
 async def get_scheduler_status(
     publisher: NamedDependency[Publisher], reference: NamedDependency[Reference]
@@ -87,7 +88,7 @@ async def get_scheduler_status(
     "/api/bookmakers",
     tags=["Reference"],
     summary="Bookmakers and exchanges",
-    responses={200: ResponseSpec(Bookmakers, description="By name")},
+    responses={200: ResponseSpec(Bookmakers, description="By name"), **REFUSALS},
 )
 async def get_bookmakers(
     request: _Request, reference: NamedDependency[Reference]
@@ -111,7 +112,7 @@ async def get_bookmakers(
     "/api/courses",
     tags=["Reference"],
     summary="Racecourses",
-    responses={200: ResponseSpec(Courses, description="By region and name")},
+    responses={200: ResponseSpec(Courses, description="By region and name"), **REFUSALS},
 )
 async def get_courses(
     request: _Request, reference: NamedDependency[Reference]

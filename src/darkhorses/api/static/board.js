@@ -213,7 +213,7 @@ function tickCard(known) {
   );
   const isStale = race.stale || Date.now() - lastAnswerAt > STALE_WITHOUT_ANSWER;
   card.classList.toggle("stale", isStale);
-  say(card.querySelector(".checked"), `${isStale ? "stale, checked" : "checked"} ${age(now() - known.checkedAt)} ago`);
+  say(card.querySelector(".checked"), `${isStale ? "stale," : "checked"} ${age(now() - known.checkedAt)} ago`);
 }
 
 // --- the strip ---------------------------------------------------------------------------------
