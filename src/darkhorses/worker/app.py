@@ -92,12 +92,18 @@ class _Worker:
         self._feed = feed
         self._id = worker_id()
         self._shift: Shift | None = None
+        self._news = asyncio.Event()
         self._collector = Collector(database, clock)
         self._live = LiveOdds(feed, self._collector, regions=plan.regions, clock=clock)
         self._leadership = Leadership(
             database, self._id, on_gain=self._begin_shift, on_loss=self._end_shift
         )
-        self._boundary = JobBoundary(database, clock, on_lease_lost=self._leadership.step_down)
+        self._boundary = JobBoundary(
+            database,
+            clock,
+            on_lease_lost=self._leadership.step_down,
+            on_news=self._news.set,
+        )
         for job in (LIVE_ODDS, HOT_RACES, REFERENCE):
             self._boundary.expect(job)
         self._heart = Heart(
@@ -108,6 +114,7 @@ class _Worker:
             is_leader=lambda: self._shift is not None,
             next_runs=lambda: {} if self._shift is None else self._shift.next_runs(),
             started_at=clock(),
+            news=self._news,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -141,13 +148,13 @@ class _Worker:
             clock=clock,
         )
         self._shift.start()
-        self._heart.beat_soon()
+        self._news.set()
 
     async def _end_shift(self) -> None:
         shift, self._shift = self._shift, None
         if shift is not None:
             await shift.stop()
-        self._heart.beat_soon()
+        self._news.set()
 
 
 async def _database_is_ready(database: Database, stop: asyncio.Event) -> bool:

@@ -24,7 +24,10 @@ _EVERY = 5.0
 
 
 class Heart:
-    """Tells the database what the worker is doing; a database that is away is left in peace."""
+    """Tells the database what the worker is doing, every 5 s and at once when there is ``news``.
+
+    A database that is away is left in peace.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Heart:
         is_leader: Callable[[], bool],
         next_runs: Callable[[], Mapping[str, datetime]],
         started_at: datetime,
+        news: asyncio.Event,
     ) -> None:
         self._worker_id = worker_id
         self._database = database
@@ -44,22 +48,18 @@ class Heart:
         self._is_leader = is_leader
         self._next_runs = next_runs
         self._started_at = started_at
-        self._soon = asyncio.Event()
-
-    def beat_soon(self) -> None:
-        """Do not wait for the next beat's time."""
-        self._soon.set()
+        self._news = news
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            self._soon.clear()
+            self._news.clear()
             with suppress(StoreError):  # leadership logs that the database is away
                 async with self._database.transaction() as connection:
                     await heartbeats.beat(connection, self.heartbeat())
                     await heartbeats.forget_silent(connection)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._soon.wait(), _EVERY)
+                await asyncio.wait_for(self._news.wait(), _EVERY)
 
     async def stop(self) -> None:
         """Be forgotten: a worker that stopped in order is not one that died."""

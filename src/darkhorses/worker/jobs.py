@@ -20,18 +20,26 @@ Clock = Callable[[], datetime]
 
 
 class JobBoundary:
-    """Runs jobs and knows how each is doing; ``on_lease_lost`` is called when a write is refused.
+    """Runs jobs and knows how each is doing.
 
+    ``on_lease_lost`` is called when a write is refused, ``on_news`` when a job begins to fail or
+    has recovered.
     A run that failed is recorded in ``job_runs`` unless it comes by the thousand
     (``record_failure``); with ``record_success`` one that succeeded is too.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, *, on_lease_lost: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        on_lease_lost: Callable[[], None],
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_lease_lost = on_lease_lost
+        self._on_news = on_news
         self._statuses: dict[str, JobStatus] = {}
 
     @property
@@ -72,14 +80,18 @@ class JobBoundary:
             if message != before.error:
                 _log.error("job.failed", job=job, error=message, exc_info=None if known else error)
             self._fail(job, running, message)
+            if message != before.error:
+                self._on_news()
             if record_failure:
                 await self._record(job, started, error=message)
             return False
-        if before.error is not None:
-            _log.info("job.recovered", job=job)
         self._statuses[job] = msgspec.structs.replace(
             running, status="ok", last_success=self._clock(), error=None
         )
+        if before.error is not None or before.last_success is None:
+            self._on_news()
+        if before.error is not None:
+            _log.info("job.recovered", job=job)
         if record_success:
             await self._record(job, started, detail=detail)
         return True

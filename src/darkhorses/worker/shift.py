@@ -38,6 +38,7 @@ REFERENCE = "reference"
 _IN_FLIGHT = 4
 _FINISH_WRITE = 2.0
 _REFERENCE_HOUR = 5
+_REFERENCE_AGAIN = timedelta(minutes=10)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +156,9 @@ class Shift:
                 clock=self._clock,
             )
 
-        await self._boundary.run(REFERENCE, work, reason="daily", record_success=True)
+        if not await self._boundary.run(REFERENCE, work, reason="daily", record_success=True):
+            again = self._clock() + _REFERENCE_AGAIN
+            self._scheduler.modify_job(REFERENCE, next_run_time=again)
 
     def _schedule_races(self) -> None:
         """Give each race that is not over a trigger of its own, by what is known of it now."""
