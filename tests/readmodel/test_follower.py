@@ -191,6 +191,26 @@ async def test_a_killed_listener_costs_nothing_and_is_replaced(database: Databas
         await listeners(database, 1, other_than=killed)
 
 
+async def test_a_connection_that_is_cut_is_no_database_that_is_away(database: Database) -> None:
+    writer = await MarketWriter.leading(database)
+    reader = await Database.open(database.url, max_connections=1, application_name="reader")
+    async with following(reader) as follower:
+        await follower.until(lambda follower: follower.now.loaded)
+        away = asyncio.create_task(
+            follower.until(lambda follower: follower.now.away_since is not None)
+        )
+        async with database.connection() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND application_name = 'reader'"
+            )
+        revision = await writer.look(card(RACE, (ADA, {"Bet365": "4/1"})), seen_at=NOON)
+        await caught_up(follower, revision)
+        assert not away.done()
+        away.cancel()
+    await reader.close()
+
+
 async def test_a_database_that_goes_away_is_told_and_waited_for(
     database: Database, postgres: EmbeddedServer
 ) -> None:

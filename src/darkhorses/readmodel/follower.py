@@ -1,8 +1,8 @@
 """Following the database: the market and the workers as they were last seen.
 
 ```
- start ──schema fits, first load──▶ up to date ──read fails──▶ away ──read succeeds──▶ up to date
-   └──────── read fails: away, not loaded ────────────────────────┘
+ start ──first load──▶ up to date ──two reads fail──▶ away ──a read succeeds──▶ up to date
+   └─────── two reads fail: away, with nothing loaded ──┘
 ```
 
 A turn is one cheap question ("what is the newest revision?") a second; rows are read only when it
@@ -33,6 +33,9 @@ DAYS_KEPT = timedelta(days=1)
 POLL_INTERVAL = timedelta(seconds=1)
 WORKERS_INTERVAL = timedelta(seconds=2)
 LONGEST_TURN = timedelta(seconds=30)
+FAILURES_TO_BE_AWAY = 2
+"""One connection that was cut between two turns is no database that is away."""
+
 LONGEST_PAUSE = timedelta(seconds=5)
 
 
@@ -96,7 +99,8 @@ class Follower:
                 raise
             except Exception as error:  # noqa: BLE001  # the boundary: told, kept, tried again
                 failures += 1
-                await self._set_away(error)
+                if failures >= FAILURES_TO_BE_AWAY:
+                    await self._set_away(error)
             await self._pause(failures)
 
     async def _turn(self) -> None:
