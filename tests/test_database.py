@@ -73,9 +73,8 @@ def test_migrating_tells_what_it_did_and_what_is_left(empty_database_url: str) -
         return result.returncode, msgspec.json.decode(result.stdout)["current"]
 
     assert current() == (3, False)
-    assert (
-        darkhorses("migrate", DATABASE_URL=empty_database_url).stdout == "applied 0001_live_odds\n"
-    )
+    applied = darkhorses("migrate", DATABASE_URL=empty_database_url).stdout.splitlines()
+    assert applied[0] == "applied 0001_live_odds"
     assert darkhorses("migrate", "--json", DATABASE_URL=empty_database_url).stdout == (
         '{"applied":[]}\n'
     )

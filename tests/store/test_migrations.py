@@ -24,7 +24,7 @@ from darkhorses.store.migrations import (
 from darkhorses.store.pool import Database
 from tests.poolers import pgbouncer
 
-NAMES = ["0001_live_odds"]
+NAMES = sorted(path.stem for path in migrations_directory().glob("*.sql"))
 
 CONTRACT = {
     "ra_courses": "course_id course region_code region",
@@ -45,6 +45,14 @@ CONTRACT = {
     "ra_odds_changes": (
         "change_id race_date race_id horse_id bookmaker_id odds_decimal odds_fractional changed_at "
         "seen_at source"
+    ),
+    "ra_odds_historical": (
+        "race_id horse_id date_of_race country track race_time race_name going race_type distance "
+        "race_class runners_count horse_name official_rating age weight jockey trainer headgear "
+        "stall_number sp_favorite_position industry_sp finishing_position winning_distance ip_min "
+        "ip_max pre_race_min pre_race_max forecasted_odds sp_win_return ew_return place_return "
+        "data_source created_at updated_at match_timestamp bsp position_no opening_price "
+        "closing_price"
     ),
     "ra_odds_statistics": (
         "id fetch_timestamp races_count horses_count bookmakers_found total_odds_fetched "
@@ -115,7 +123,9 @@ async def test_a_look_at_the_schema_writes_nothing(empty: Database) -> None:
 
 
 async def test_an_old_schema_is_refused_with_what_to_run(empty: Database) -> None:
-    with pytest.raises(SchemaOutdatedError, match="lacks 0001_live_odds: run `darkhorses migrate`"):
+    with pytest.raises(
+        SchemaOutdatedError, match=f"lacks {', '.join(NAMES)}: run `darkhorses migrate`"
+    ):
         await require_current_schema(empty)
 
 

@@ -25,7 +25,8 @@ from darkhorses.worker.heartbeat import Heart
 from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.leadership import Leadership
 from darkhorses.worker.live_odds import LiveOdds
-from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, REFERENCE, Plan, Shift
+from darkhorses.worker.reference import reference_job
+from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, Plan, Shift
 
 _log = structlog.get_logger("darkhorses.worker")
 
@@ -104,7 +105,8 @@ class _Worker:
             on_lease_lost=self._leadership.step_down,
             on_news=self._news.set,
         )
-        for job in (LIVE_ODDS, HOT_RACES, REFERENCE):
+        self._jobs = (reference_job(feed, database, regions=plan.regions, clock=clock),)
+        for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
             self._boundary.expect(job)
         self._heart = Heart(
             self._id,
@@ -141,10 +143,10 @@ class _Worker:
             lease,
             plan=self._plan,
             feed=self._feed,
-            database=self._database,
             collector=self._collector,
             live=self._live,
             boundary=self._boundary,
+            jobs=self._jobs,
             clock=clock,
         )
         self._shift.start()

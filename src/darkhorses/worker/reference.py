@@ -4,13 +4,20 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import msgspec
+from apscheduler.triggers.cron import CronTrigger
 
+from darkhorses.domain.london import LONDON
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
 from darkhorses.store.writing.reference import write_reference
 from darkhorses.upstream.client import RacingApi
+from darkhorses.worker.scheduling import ScheduledJob
+
+REFERENCE = "reference"
 
 _QUIET = timedelta(days=30)
+_HOUR = 5
+_AGAIN_AFTER = timedelta(minutes=10)
 
 
 class Refreshed(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,3 +38,24 @@ async def refresh_reference(
     courses = await feed.courses(regions)
     await write_reference(database, lease, courses, quiet_since=clock() - _QUIET)
     return Refreshed(courses=len(courses))
+
+
+def reference_job(
+    feed: RacingApi,
+    database: Database,
+    *,
+    regions: Collection[str],
+    clock: Callable[[], datetime],
+) -> ScheduledJob:
+    """Schedule it: daily at 05:00 in London, at the start, and soon after a failure."""
+
+    async def work(lease: Lease) -> Refreshed:
+        return await refresh_reference(feed, database, lease, regions=regions, clock=clock)
+
+    return ScheduledJob(
+        name=REFERENCE,
+        reason="daily at 05:00",
+        trigger=CronTrigger(hour=_HOUR, timezone=LONDON),
+        work=work,
+        again_after=_AGAIN_AFTER,
+    )

@@ -5,19 +5,18 @@ limits, and cancels everything else.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from darkhorses.domain.identifiers import RaceId
-from darkhorses.domain.london import LONDON, race_day
-from darkhorses.store.pool import Database
+from darkhorses.domain.london import race_day
 from darkhorses.store.writing.job_runs import Detail
 from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import RacingApi
@@ -26,19 +25,17 @@ from darkhorses.worker.collecting import Collector
 from darkhorses.worker.hot_races import HotRaces
 from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.live_odds import LiveOdds
-from darkhorses.worker.reference import refresh_reference
+from darkhorses.worker.scheduling import ScheduledJob
 from darkhorses.worker.triggers import RaceTrigger
 
 _log = structlog.get_logger("darkhorses.worker")
 
 LIVE_ODDS = "live_odds"
 HOT_RACES = "hot_races"
-REFERENCE = "reference"
 
 _IN_FLIGHT = 4
 _FINISH_WRITE = 2.0
-_REFERENCE_HOUR = 5
-_REFERENCE_AGAIN = timedelta(minutes=10)
+_RACE = "race:"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,19 +54,19 @@ class Shift:
         *,
         plan: Plan,
         feed: RacingApi,
-        database: Database,
         collector: Collector,
         live: LiveOdds,
         boundary: JobBoundary,
+        jobs: Sequence[ScheduledJob],
         clock: Callable[[], datetime],
     ) -> None:
         self._lease = lease
         self._plan = plan
         self._feed = feed
-        self._database = database
         self._collector = collector
         self._live = live
         self._boundary = boundary
+        self._jobs = jobs
         self._clock = clock
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
@@ -79,7 +76,7 @@ class Shift:
         self._tasks: set[asyncio.Task[object]] = set()
 
     def start(self) -> None:
-        """Begin: both jobs run at once and then at their times."""
+        """Begin: the live odds run at once, every job at its times."""
         now = self._clock()
         self._collector.forget()
         self._scheduler.start()
@@ -89,12 +86,13 @@ class Shift:
             id=LIVE_ODDS,
             next_run_time=now,
         )
-        self._scheduler.add_job(
-            self._tracked(self._refresh_reference),
-            CronTrigger(hour=_REFERENCE_HOUR, timezone=LONDON),
-            id=REFERENCE,
-            next_run_time=now,
-        )
+        for job in self._jobs:
+            self._scheduler.add_job(
+                self._tracked(partial(self._run, job)),
+                job.trigger,
+                id=job.name,
+                **({"next_run_time": now} if job.at_once else {}),
+            )
         hot = asyncio.create_task(self._hot.run(_IN_FLIGHT))
         self._tasks.add(hot)
         hot.add_done_callback(self._tasks.discard)
@@ -117,7 +115,7 @@ class Shift:
         for job in self._scheduler.get_jobs():
             if job.next_run_time is None:
                 continue
-            name = job.id if job.id in (LIVE_ODDS, REFERENCE) else HOT_RACES
+            name = HOT_RACES if job.id.startswith(_RACE) else job.id
             at = job.next_run_time.astimezone(UTC)
             runs[name] = min(runs.get(name, at), at)
         return runs
@@ -146,19 +144,16 @@ class Shift:
         self._collector.drop_before(race_day(self._clock()) - timedelta(days=1))
         self._schedule_races()
 
-    async def _refresh_reference(self) -> None:
-        async def work() -> Detail | None:
-            return await refresh_reference(
-                self._feed,
-                self._database,
-                self._lease,
-                regions=self._plan.regions,
-                clock=self._clock,
-            )
-
-        if not await self._boundary.run(REFERENCE, work, reason="daily", record_success=True):
-            again = self._clock() + _REFERENCE_AGAIN
-            self._scheduler.modify_job(REFERENCE, next_run_time=again)
+    async def _run(self, job: ScheduledJob) -> None:
+        succeeded = await self._boundary.run(
+            job.name,
+            partial(job.work, self._lease),
+            reason=job.reason,
+            record_success=job.record_success,
+        )
+        if not succeeded and job.again_after is not None:
+            again = self._clock() + job.again_after
+            self._scheduler.modify_job(job.name, next_run_time=again)
 
     def _schedule_races(self) -> None:
         """Give each race that is not over a trigger of its own, by what is known of it now."""
@@ -173,7 +168,7 @@ class Shift:
                 self._race_is_due,
                 self._trigger(race_id, known.race.off_dt),
                 args=[race_id],
-                id=f"race:{race_id}",
+                id=f"{_RACE}{race_id}",
                 replace_existing=True,
             )
 
