@@ -2,7 +2,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +23,7 @@ from darkhorses.upstream.errors import (
     UnavailableError,
 )
 from darkhorses.upstream.pacing import Endpoint, Pacer, Paces
+from tests.recorded import RECORDED, needs_recordings
 
 NOON = datetime(2026, 6, 20, 11, 0, tzinfo=UTC)
 DAY = race_day(NOON)
@@ -207,17 +207,10 @@ async def test_requests_keep_the_pace_of_their_endpoint_and_of_the_guard_over_al
     held.cancel()
 
 
-@pytest.fixture
-def recorded() -> Path:
-    directory = Path(__file__).parents[3] / "shared" / "upstream" / "real"
-    if not directory.is_dir():
-        pytest.skip("no recorded payloads here")
-    return directory
-
-
+@needs_recordings
 @pytest.mark.recorded
-async def test_recorded_cards_are_understood_in_full(recorded: Path) -> None:
-    async with feed_of(Options(replay=recorded, limits=False)) as (feed, _):
+async def test_recorded_cards_are_understood_in_full() -> None:
+    async with feed_of(Options(replay=RECORDED, limits=False)) as (feed, _):
         page = await feed.racecards(datetime(2025, 10, 13, tzinfo=UTC).date(), ["gb", "ire"])
 
     assert page.unreadable == ()

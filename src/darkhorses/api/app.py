@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CONNECTIONS = 4
+CONNECTIONS = 3
+"""With the one that listens four: two APIs and two workers of a deploy stay under 13."""
 LAST_ANSWERS = timedelta(seconds=2)
 """How long requests in hand may take once the service is told to stop."""
 

@@ -41,7 +41,12 @@ def database_errors() -> Iterator[None]:
     """Turn what asyncpg and the network raise into the errors above; the cause is kept."""
     try:
         yield
-    except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
+    except (
+        asyncpg.QueryCanceledError,
+        asyncpg.LockNotAvailableError,
+        asyncpg.DeadlockDetectedError,
+        asyncpg.SerializationError,
+    ) as error:
         raise DatabaseBusyError(f"the database did not answer in time: {error}") from error
     except (
         asyncpg.PostgresConnectionError,
@@ -50,6 +55,7 @@ def database_errors() -> Iterator[None]:
         asyncpg.CrashShutdownError,
         asyncpg.TooManyConnectionsError,
         asyncpg.IdleInTransactionSessionTimeoutError,
+        asyncpg.ObjectNotInPrerequisiteStateError,  # it takes no connections at present
         asyncpg.InterfaceError,
         OSError,
     ) as error:

@@ -63,7 +63,7 @@ class CircuitBreaker:
             if probe or self._failures >= self._threshold:
                 self._opened_at = self._monotonic()
             raise
-        except Exception:
+        except Exception:  # whatever it says, the feed has answered
             self._close()
             raise
         else:
