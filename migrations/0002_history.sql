@@ -99,6 +99,8 @@ CREATE TABLE ra_odds_historical (
     position_no smallint,
     dead_heat_count smallint,
     winning_distance numeric(8, 2),
+    prize numeric(12, 2),
+    prize_currency text CHECK (prize_currency IN ('GBP', 'EUR')),
     opening_price numeric(10, 3),
     closing_price numeric(10, 3),
     pre_race_min numeric(10, 3),
@@ -124,6 +126,7 @@ CREATE INDEX ra_odds_historical_by_jockey ON ra_odds_historical (lower(jockey), 
 CREATE INDEX ra_odds_historical_by_trainer ON ra_odds_historical (lower(trainer), date_of_race);
 
 COMMENT ON COLUMN ra_odds_historical.winning_distance IS 'lengths behind the winner; for the winner, ahead of the second';
+COMMENT ON COLUMN ra_odds_historical.prize IS 'money won, in prize_currency: pounds in Britain, euros in Ireland';
 COMMENT ON COLUMN ra_odds_historical.data_source IS 'where opening, closing, minimum and maximum come from: our change log, the card, or the result alone';
 COMMENT ON COLUMN ra_odds_historical.sp_win_return IS 'returned for 1 staked to win at SP, stake included; 0 for a loser, 1 for a void bet';
 COMMENT ON COLUMN ra_odds_historical.place_return IS 'returned for 1 staked on the place at SP, stake included; NULL where there is no place betting';
