@@ -98,7 +98,22 @@ async def test_wrong_credentials_and_a_small_plan_are_told_apart_and_not_tried_a
     async with feed_of(Options(plan="free", limits=False)) as (feed, _):
         with pytest.raises(PlanTooSmallError, match=r"[Pp]lan"):
             await feed.racecards(DAY, ["gb"])
-        assert feed.requests == 1
+        assert feed.requests == 2
+
+
+async def test_a_standard_plan_has_the_odds_of_today_and_tomorrow() -> None:
+    async with feed_of() as (feed, _):
+        pro = await feed.racecards(DAY, ["gb"])
+    async with feed_of(Options(plan="standard", limits=False)) as (feed, simulator):
+        standard = await feed.racecards(DAY, ["gb"])
+        await feed.racecards(DAY + timedelta(days=1), ["gb"])
+        (card,) = (await feed.race(pro.cards[0].race.race_id)).cards
+        with pytest.raises(PlanTooSmallError, match="today and tomorrow"):
+            await feed.racecards(DAY + timedelta(days=2), ["gb"])
+
+        assert standard == pro
+        assert card == pro.cards[0]
+        assert simulator.requests["racecards/pro"] == {"401": 1}
 
 
 async def test_what_is_not_there_and_what_is_wrong_are_not_tried_again() -> None:

@@ -1,6 +1,6 @@
 """The feed: whether we reach it, it knows us, and the plan covers what we ask.
 
-Two requests at most, each tried once: whoever examines must not use up the worker's limits.
+Four requests at most, each tried once: whoever examines must not use up the worker's limits.
 """
 
 from collections.abc import Callable
@@ -47,11 +47,25 @@ async def examine_feed(settings: Settings, *, clock: Callable[[], datetime]) -> 
             fine("feed.credentials", "accepted"),
             _regions(settings, known),
         ]
+        return [*findings, await _plan(feed, settings, clock())]
+
+
+async def _plan(feed: RacingApi, settings: Settings, now: datetime) -> Finding:
+    try:
+        await feed.racecards(race_day(now + _QUIET_DAY), settings.regions[:1])
+    except PlanTooSmallError as too_small:
         try:
-            await feed.racecards(race_day(clock() + _QUIET_DAY), settings.regions[:1])
-        except FeedError as error:
-            return [*findings, _problem(error, settings)]
-        return [*findings, fine("feed.plan", "covers cards with odds")]
+            await feed.racecards(race_day(now), settings.regions[:1])
+        except FeedError:
+            return _problem(too_small, settings)
+        return doubtful(
+            "feed.plan",
+            "covers live odds of today and tomorrow, no other days",
+            "order the Pro plan for this account at The Racing API if history is wanted",
+        )
+    except FeedError as error:
+        return _problem(error, settings)
+    return fine("feed.plan", "covers cards with odds")
 
 
 def _host(settings: Settings) -> str:

@@ -28,6 +28,11 @@ _ROUTES = (
     (re.compile(r"racecards/standard"), "racecards/standard", "standard"),
     (re.compile(r"racecards/(?P<race_id>[^/]+)/pro"), "racecards/{race_id}/pro", "pro"),
     (
+        re.compile(r"racecards/(?P<race_id>[^/]+)/standard"),
+        "racecards/{race_id}/standard",
+        "standard",
+    ),
+    (
         re.compile(r"odds/(?P<race_id>[^/]+)/(?P<horse_id>[^/]+)"),
         "odds/{race_id}/{horse_id}",
         "pro",
@@ -77,6 +82,7 @@ class FeedApp:
             "racecards/pro": self._racecards,
             "racecards/standard": self._racecards_by_day,
             "racecards/{race_id}/pro": self._racecard,
+            "racecards/{race_id}/standard": self._racecard,
             "odds/{race_id}/{horse_id}": self._runner_odds,
             "results": self._results,
             "results/today": self._results_today,

@@ -7,6 +7,7 @@ PER_SECOND = {
     "racecards/pro": 2,
     "racecards/standard": 2,
     "racecards/{race_id}/pro": 5,
+    "racecards/{race_id}/standard": 5,
     "odds/{race_id}/{horse_id}": 5,
     "results": 5,
     "results/today": 5,

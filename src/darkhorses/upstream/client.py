@@ -21,6 +21,7 @@ import tenacity
 
 from darkhorses import __version__
 from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
 from darkhorses.upstream.errors import (
@@ -114,6 +115,7 @@ class RacingApi:
             rest=access.breaker_rest,
             monotonic=time.monotonic,
         )
+        self._has_pro = True
         self.outcomes = Outcomes(counts=Counter())
 
     @classmethod
@@ -147,25 +149,56 @@ class RacingApi:
     async def racecards(
         self, day: date, regions: Collection[str], *, limit: int = _CARDS_A_PAGE
     ) -> CardPage:
-        """All cards of a day in some regions, over as many pages as it takes."""
+        """All cards of a day in some regions, over as many pages as it takes.
+
+        An account whose plan has no ``pro`` cards is given today and tomorrow by the ``standard``
+        ones; for other days it gets PlanTooSmallError.
+        """
+        if self._has_pro:
+            try:
+                return await self._cards(
+                    "/racecards/pro", {"date": day.isoformat()}, regions, limit
+                )
+            except PlanTooSmallError as error:
+                if self._day_in_words(day) is None:
+                    raise
+                self._has_pro = False
+                _log.warning("feed.standard_plan", error=str(error), then="standard cards are used")
+        words = self._day_in_words(day)
+        if words is None:
+            raise PlanTooSmallError(
+                f"the account's plan is too small: cards of {day} need Pro; others have today and "
+                f"tomorrow only"
+            )
+        return await self._cards("/racecards/standard", {"day": words}, regions, limit)
+
+    async def _cards(
+        self, path: str, day: Mapping[str, str], regions: Collection[str], limit: int
+    ) -> CardPage:
         reader = CardReader(now=self._clock(), regions=regions)
         skip = 0
         while True:
             query: dict[str, str | list[str]] = {
-                "date": day.isoformat(),
+                **day,
                 "region_codes": list(regions),
                 "limit": str(limit),
                 "skip": str(skip),
             }
-            count = await self._get(Endpoint.RACECARDS, "/racecards/pro", query, reader.read_page)
+            count = await self._get(Endpoint.RACECARDS, path, query, reader.read_page)
             skip += limit
             if skip >= count.total:
                 return reader.page()
 
+    def _day_in_words(self, day: date) -> str | None:
+        """What the ``standard`` cards call a day; None when they do not have it."""
+        today = race_day(self._clock())
+        return {today: "today", today + timedelta(days=1): "tomorrow"}.get(day)
+
     async def race(self, race_id: RaceId) -> CardPage:
         """One race's card; a page of one."""
         reader = CardReader(now=self._clock())
-        await self._get(Endpoint.RACE, f"/racecards/{race_id}/pro", {}, reader.read_race)
+        cards = "pro" if self._has_pro else "standard"
+        await self._get(Endpoint.RACE, f"/racecards/{race_id}/{cards}", {}, reader.read_race)
         return reader.page()
 
     async def races_with_result(self, regions: Collection[str]) -> frozenset[RaceId]:
