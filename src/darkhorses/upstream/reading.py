@@ -24,6 +24,7 @@ from darkhorses.domain.races import (
 from darkhorses.upstream.errors import MalformedError
 from darkhorses.upstream.facts import read_quote, read_race_facts, read_runner, text_of
 from darkhorses.upstream.wire import (
+    Leaf,
     WireCourses,
     WireIds,
     WireQuote,
@@ -70,6 +71,7 @@ class CardReader:
         self._regions = frozenset(region.lower() for region in regions)
         self._cards: dict[RaceId, Card] = {}
         self._bookmakers: dict[BookmakerId, Bookmaker] = {}
+        self._spelled: dict[Leaf, BookmakerId] = {}
         self._unreadable: list[Unreadable] = []
         self._received = 0
         self._announced = 0
@@ -177,7 +179,8 @@ class CardReader:
                 continue
             for wire_quote in wire_runner.odds or ():
                 self._read_quote(quotes, race.race_id, runner, wire_quote)
-                stamp = max(stamp, text_of(wire_quote.updated) or "")
+                if wire_quote.updated != stamp:
+                    stamp = max(stamp, text_of(wire_quote.updated) or "")
         self._cards[race.race_id] = Card(
             race=race,
             runners=runners,
@@ -210,12 +213,13 @@ class CardReader:
         self, quotes: dict[QuoteKey, Quote], race_id: RaceId, runner: Runner, wire: WireQuote
     ) -> None:
         """Add a quote; one that makes no sense counts as no price, so that no old one stands."""
-        try:
-            bookmaker = bookmaker_named(text_of(wire.bookmaker) or "")
-        except ValueError as error:
-            self._set_aside_quote(race_id, runner, wire, str(error))
-            return
-        self._bookmakers.setdefault(bookmaker.bookmaker_id, bookmaker)
+        bookmaker_id = self._spelled.get(wire.bookmaker)
+        if bookmaker_id is None:
+            try:
+                bookmaker_id = self._let_in(wire.bookmaker)
+            except ValueError as error:
+                self._set_aside_quote(race_id, runner, wire, str(error))
+                return
         try:
             quote = read_quote(wire.decimal, wire.fractional, wire.ew_places, wire.ew_denom)
         except ValueError as error:
@@ -223,7 +227,14 @@ class CardReader:
             quote = Quote(price=None)
         if runner.is_non_runner and quote.price is not None:
             quote = msgspec.structs.replace(quote, price=None)
-        quotes[runner.horse_id, bookmaker.bookmaker_id] = quote
+        quotes[runner.horse_id, bookmaker_id] = quote
+
+    def _let_in(self, name: Leaf) -> BookmakerId:
+        """Identify a bookmaker whose spelling is seen for the first time in this look."""
+        bookmaker = bookmaker_named(text_of(name) or "")
+        self._bookmakers.setdefault(bookmaker.bookmaker_id, bookmaker)
+        self._spelled[name] = bookmaker.bookmaker_id
+        return bookmaker.bookmaker_id
 
     def _read_stamp(self, text: str) -> datetime | None:
         if not text:

@@ -12,8 +12,11 @@ Leaf = str | int | float | None
 """A leaf value; text in every payload seen so far."""
 
 
-class WireQuote(msgspec.Struct):
-    """One bookmaker's quote on a runner (``racecards``, ``odds``)."""
+class WireQuote(msgspec.Struct, gc=False):
+    """One bookmaker's quote on a runner (``racecards``, ``odds``).
+
+    Leaves alone: the garbage collector need not look at thousands of them.
+    """
 
     bookmaker: Leaf = None
     fractional: Leaf = None
