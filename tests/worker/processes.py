@@ -48,9 +48,10 @@ class WorkerProcess:
         raise AssertionError(f"the worker ended without {event}: {self.events}")
 
     async def stop(self) -> int:
-        """Send SIGTERM; its exit code."""
+        """Send SIGTERM and read on to the end of its log; its exit code."""
         self._process.send_signal(signal.SIGTERM)
-        _, _ = await self._process.communicate()
+        _, said = await self._process.communicate()
+        self.events += [json.loads(line) for line in said.splitlines()]
         assert self._process.returncode is not None
         return self._process.returncode
 

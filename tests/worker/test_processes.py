@@ -93,6 +93,7 @@ async def test_a_stopped_leader_hands_over_at_once_and_is_forgotten(
         async with WorkerProcess.start(**environment) as standby:
             await standby.until("worker.started")
             assert await leader.stop() == 0
+            assert [e for e in leader.events if e["level"] == "error"] == []
             # The lease of a leader that did not release it would live for 8 s.
             await standby.until("lease.acquired", timeout=6)
             async with database.connection() as connection:

@@ -120,15 +120,16 @@ class Shift:
             runs[name] = min(runs.get(name, at), at)
         return runs
 
-    def _tracked(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    def _tracked(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
         """Let a stop find and await the job's task."""
 
-        async def run() -> object:
+        async def run() -> None:
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            return await work()
+            with suppress(asyncio.CancelledError):  # the shift ends, and APScheduler would object
+                await work()
 
         return run
 
