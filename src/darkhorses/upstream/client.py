@@ -23,6 +23,7 @@ from darkhorses import __version__
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
+from darkhorses.domain.results import ResultPage
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
 from darkhorses.upstream.errors import (
     BadCredentialsError,
@@ -42,6 +43,7 @@ from darkhorses.upstream.reading import (
     read_races_with_result,
     read_regions,
 )
+from darkhorses.upstream.results import ResultReader
 from darkhorses.upstream.wire import WireError
 
 _log = structlog.get_logger("darkhorses.upstream")
@@ -49,6 +51,7 @@ _errors = msgspec.json.Decoder(WireError)
 
 _CARDS_A_PAGE = 500
 _RESULTS_A_PAGE = 50  # older accounts get no more
+_MOST_RESULTS_A_PAGE = 100
 _LARGEST_BODY = 64 * 1024 * 1024
 
 _Read = TypeVar("_Read")
@@ -116,6 +119,7 @@ class RacingApi:
             monotonic=time.monotonic,
         )
         self._has_pro = True
+        self._results_limit = _MOST_RESULTS_A_PAGE
         self.outcomes = Outcomes(counts=Counter())
 
     @classmethod
@@ -218,6 +222,36 @@ class RacingApi:
             skip += _RESULTS_A_PAGE
             if skip >= count.total:
                 return frozenset(found)
+
+    async def results(self, day: date, regions: Collection[str]) -> ResultPage:
+        """All results of a day in some regions, over as many pages as it takes."""
+        reader = ResultReader(regions=regions)
+        skip = 0
+        while True:
+            query: dict[str, str | list[str]] = {
+                "start_date": day.isoformat(),
+                "end_date": day.isoformat(),
+                "region": list(regions),
+                "limit": str(self._results_limit),
+                "skip": str(skip),
+            }
+            try:
+                count = await self._get(Endpoint.RESULTS, "/results", query, reader.read_page)
+            except RejectedError:
+                if self._results_limit == _RESULTS_A_PAGE:
+                    raise
+                self._results_limit = _RESULTS_A_PAGE
+                continue
+            # Counted by what came: an account may be given smaller pages than it asks for.
+            skip += count.received
+            if skip >= count.total or not count.received:
+                return reader.page()
+
+    async def result(self, race_id: RaceId) -> ResultPage:
+        """One race's result, a page of one; raises NotFoundError when it has none."""
+        reader = ResultReader()
+        await self._get(Endpoint.RESULT, f"/results/{race_id}", {}, reader.read_result)
+        return reader.page()
 
     async def courses(self, regions: Collection[str]) -> tuple[Course, ...]:
         """All courses of some regions."""

@@ -26,14 +26,14 @@ _LONGEST_DISTANCE = 999
 
 def read_race_facts(wire: WireRaceFacts, doubts: list[str]) -> Race:
     """Read a race without its runners."""
-    off_dt = _instant(_required(wire.off_dt, "off_dt"), "off_dt")
+    off_dt = read_instant(required(wire.off_dt, "off_dt"), "off_dt")
     return Race(
-        race_id=RaceId(_required(wire.race_id, "race_id")),
-        race_date=_date(_required(wire.date, "date"), "date"),
+        race_id=RaceId(required(wire.race_id, "race_id")),
+        race_date=read_date(required(wire.date, "date"), "date"),
         off_dt=off_dt,
         off_time=london_clock(off_dt),
-        course_id=CourseId(_required(wire.course_id, "course_id")),
-        course=_required(wire.course, "course"),
+        course_id=CourseId(required(wire.course_id, "course_id")),
+        course=required(wire.course, "course"),
         region=(text_of(wire.region) or "").upper(),
         race_name=text_of(wire.race_name) or "",
         race_class=text_of(wire.race_class),
@@ -46,7 +46,7 @@ def read_race_facts(wire: WireRaceFacts, doubts: list[str]) -> Race:
         age_band=text_of(wire.age_band),
         rating_band=text_of(wire.rating_band),
         prize=text_of(wire.prize),
-        field_size=_integer(wire.field_size, "field_size", doubts),
+        field_size=read_integer(wire.field_size, "field_size", doubts),
         race_status=(text_of(wire.race_status) or "").lower() or None,
         is_abandoned=wire.is_abandoned in (True, "true", "True", 1),
     )
@@ -65,20 +65,20 @@ def read_runner(wire: WireRunner, doubts: list[str]) -> Runner:
     elif is_non_runner and not (number or "").isdecimal():
         number = None
     return Runner(
-        horse_id=HorseId(_required(wire.horse_id, "horse_id")),
-        horse_name=_required(wire.horse, "horse"),
-        horse_number=_integer(number, "number", doubts),
-        draw=_integer(wire.draw, "draw", doubts) or None,
+        horse_id=HorseId(required(wire.horse_id, "horse_id")),
+        horse_name=required(wire.horse, "horse"),
+        horse_number=read_integer(number, "number", doubts),
+        draw=read_integer(wire.draw, "draw", doubts) or None,
         jockey=None if is_non_runner else jockey,
         jockey_id=text_of(wire.jockey_id),
         jockey_claim_lbs=claim,
         trainer=text_of(wire.trainer),
         trainer_id=text_of(wire.trainer_id),
-        age=_integer(wire.age, "age", doubts),
-        weight_lbs=_integer(wire.lbs, "lbs", doubts),
+        age=read_integer(wire.age, "age", doubts),
+        weight_lbs=read_integer(wire.lbs, "lbs", doubts),
         headgear=text_of(wire.headgear),
         form=text_of(wire.form, none=frozenset()),
-        official_rating=_integer(wire.ofr, "ofr", doubts),
+        official_rating=read_integer(wire.ofr, "ofr", doubts),
         silk_url=text_of(wire.silk_url),
         is_non_runner=is_non_runner,
         is_reserve=reserve is not None,
@@ -101,8 +101,8 @@ def read_quote(decimal: Leaf, fractional: Leaf, ew_places: Leaf, ew_denom: Leaf)
     Raises ValueError when the price makes no sense; each-way terms that make none are none.
     """
     doubts: list[str] = []
-    places = _integer(ew_places, "ew_places", doubts) or None
-    denominator = _integer(ew_denom, "ew_denom", doubts) or None
+    places = read_integer(ew_places, "ew_places", doubts) or None
+    denominator = read_integer(ew_denom, "ew_denom", doubts) or None
     return Quote(
         price=read_price(text_of(decimal) or "", text_of(fractional) or ""),
         ew_places=places,
@@ -118,14 +118,16 @@ def text_of(leaf: Leaf, *, none: frozenset[str] = _NONE) -> str | None:
     return None if not text or text in none else text
 
 
-def _required(leaf: Leaf, field: str) -> str:
+def required(leaf: Leaf, field: str) -> str:
+    """A leaf as text; raises ValueError where it says nothing."""
     text = text_of(leaf)
     if text is None:
         raise ValueError(f"{field} is empty")
     return text
 
 
-def _integer(leaf: Leaf, field: str, doubts: list[str]) -> int | None:
+def read_integer(leaf: Leaf, field: str, doubts: list[str]) -> int | None:
+    """A leaf as a small whole number; None and a doubt where it is something else."""
     text = text_of(leaf)
     if text is None:
         return None
@@ -155,14 +157,16 @@ def _decimal(leaf: Leaf, field: str, doubts: list[str]) -> Decimal | None:
     return number.quantize(Decimal("0.1"))
 
 
-def _date(text: str, field: str) -> date:
+def read_date(text: str, field: str) -> date:
+    """A day; raises ValueError."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{field} {text!r} is not a date") from None
 
 
-def _instant(text: str, field: str) -> datetime:
+def read_instant(text: str, field: str) -> datetime:
+    """An instant in UTC, from ISO text with an offset; raises ValueError."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:

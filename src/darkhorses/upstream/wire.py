@@ -136,6 +136,67 @@ class WireResults(msgspec.Struct):
     total: int | None = None
 
 
+class WireResultRunner(msgspec.Struct, rename={"rating": "or"}):
+    """A horse that ran, in a result; ``bsp`` comes the next day."""
+
+    horse_id: Leaf = None
+    horse: Leaf = None
+    number: Leaf = None
+    position: Leaf = None
+    sp: Leaf = None
+    sp_dec: Leaf = None
+    bsp: Leaf = None
+    draw: Leaf = None
+    ovr_btn: Leaf = None
+    age: Leaf = None
+    weight: Leaf = None
+    headgear: Leaf = None
+    rating: Leaf = None
+    prize: Leaf = None
+    jockey: Leaf = None
+    jockey_id: Leaf = None
+    trainer: Leaf = None
+    trainer_id: Leaf = None
+
+
+class WireResult(msgspec.Struct, rename={"race_class": "class"}):
+    """A race's result in full (``results``, ``results/{race_id}``)."""
+
+    race_id: Leaf = None
+    date: Leaf = None
+    off_dt: Leaf = None
+    region: Leaf = None
+    course_id: Leaf = None
+    course: Leaf = None
+    race_name: Leaf = None
+    race_class: Leaf = None
+    type: Leaf = None
+    pattern: Leaf = None
+    rating_band: Leaf = None
+    age_band: Leaf = None
+    dist: Leaf = None
+    dist_f: Leaf = None
+    going: Leaf = None
+    surface: Leaf = None
+    winning_time_detail: Leaf = None
+    comments: Leaf = None
+    non_runners: Leaf = None
+    tote_win: Leaf = None
+    tote_pl: Leaf = None
+    tote_ex: Leaf = None
+    tote_csf: Leaf = None
+    tote_tricast: Leaf = None
+    tote_trifecta: Leaf = None
+    runners: list[WireResultRunner] | None = None
+
+
+class WireRawResults(msgspec.Struct):
+    """A page of results race by race, so that one that cannot be decoded costs itself alone."""
+
+    results: list[msgspec.Raw]
+    total: int | None = None
+
+
 class WireIds(msgspec.Struct):
     """The ids of a race or runner that cannot be decoded otherwise."""
 

@@ -1,0 +1,233 @@
+"""Understanding results: the feed's pages to ``RaceResult``s, and what cannot be understood.
+
+A result is read whole or not at all: without every horse that ran, places and dead heats would be
+wrong. An optional fact that makes no sense costs that fact alone.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+
+import msgspec
+
+from darkhorses.domain.identifiers import CourseId, HorseId, RaceId
+from darkhorses.domain.prices import Price
+from darkhorses.domain.races import Unreadable
+from darkhorses.domain.results import Prize, RaceResult, ResultPage, ResultRunner
+from darkhorses.domain.starting_prices import read_starting_price
+from darkhorses.upstream.errors import MalformedError
+from darkhorses.upstream.facts import read_date, read_instant, read_integer, required, text_of
+from darkhorses.upstream.reading import PageCount
+from darkhorses.upstream.wire import (
+    Leaf,
+    WireIds,
+    WireRawResults,
+    WireResult,
+    WireResultRunner,
+)
+
+_MONEY = re.compile(r"^(?P<sign>[£€]?)(?P<amount>\d[\d,]*(?:\.\d+)?)$")
+_LONGEST_PAYLOAD = 20_000
+_MOST_LENGTHS = 999_999
+_LONGEST_FURLONGS = 999
+
+_pages = msgspec.json.Decoder(WireRawResults)
+_result = msgspec.json.Decoder(WireResult)
+_ids = msgspec.json.Decoder(WireIds)
+
+
+class ResultReader:
+    """Collects the results of one look at a day, page by page.
+
+    ``regions`` are the feed's region codes; races of others are left out.
+    """
+
+    def __init__(self, *, regions: Iterable[str] = ()) -> None:
+        self._regions = frozenset(region.lower() for region in regions)
+        self._results: dict[RaceId, RaceResult] = {}
+        self._unreadable: list[Unreadable] = []
+        self._unread = 0
+        self._received: set[str] = set()
+        self._announced = 0
+
+    def read_page(self, body: bytes) -> PageCount:
+        """Read a page of results; raises MalformedError when it is none."""
+        try:
+            page = _pages.decode(body)
+        except msgspec.MsgspecError as error:
+            raise MalformedError(f"the answer is no page of results: {error}") from error
+        for raw in page.results:
+            self._received.add(_race_id(raw) or f"nameless {len(self._received)}")
+            self._read(bytes(raw))
+        received = len(page.results)
+        total = received if page.total is None else page.total
+        self._announced = max(self._announced, total)
+        return PageCount(received=received, total=total)
+
+    def read_result(self, body: bytes) -> None:
+        """Read a single result; raises MalformedError when it is not JSON."""
+        try:
+            raw = msgspec.json.decode(body, type=msgspec.Raw)
+        except msgspec.MsgspecError as error:
+            raise MalformedError(f"the result is not JSON: {error}") from error
+        self._read(bytes(raw))
+
+    def page(self) -> ResultPage:
+        """All that was read so far; a race that came twice counts as it came last."""
+        return ResultPage(
+            results=tuple(self._results.values()),
+            unreadable=tuple(self._unreadable),
+            unread=self._unread,
+            missing=max(0, self._announced - len(self._received)),
+        )
+
+    def _read(self, body: bytes) -> None:
+        try:
+            wire = _result.decode(body)
+        except msgspec.MsgspecError as error:
+            self._unread += 1
+            self._set_aside(body, str(error), race_id=_race_id(msgspec.Raw(body)))
+            return
+        if self._regions and (text_of(wire.region) or "").lower() not in self._regions:
+            return
+        doubts: list[str] = []
+        try:
+            result = _read_result(wire, doubts)
+        except ValueError as error:
+            self._unread += 1
+            doubts.append(str(error))
+        else:
+            self._results[result.race_id] = result
+        if doubts:
+            self._set_aside(body, "; ".join(doubts), race_id=text_of(wire.race_id))
+
+    def _set_aside(self, body: bytes, reason: str, *, race_id: str | None) -> None:
+        text = body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        self._unreadable.append(
+            Unreadable(
+                kind="race",
+                race_id=race_id,
+                horse_id=None,
+                reason=f"result: {reason}",
+                payload=text[:_LONGEST_PAYLOAD],
+            )
+        )
+
+
+def _read_result(wire: WireResult, doubts: list[str]) -> RaceResult:
+    region = (text_of(wire.region) or "").upper()
+    dividends = {
+        "win": wire.tote_win,
+        "place": wire.tote_pl,
+        "exacta": wire.tote_ex,
+        "csf": wire.tote_csf,
+        "tricast": wire.tote_tricast,
+        "trifecta": wire.tote_trifecta,
+    }
+    runners = [_read_runner(runner, region, doubts) for runner in wire.runners or ()]
+    if not runners:
+        raise ValueError("the result names no runner")
+    return RaceResult(
+        race_id=RaceId(required(wire.race_id, "race_id")),
+        race_date=read_date(required(wire.date, "date"), "date"),
+        off_dt=read_instant(required(wire.off_dt, "off_dt"), "off_dt"),
+        region=region,
+        course_id=CourseId(required(wire.course_id, "course_id")),
+        # Cards name a course without its country.
+        course=required(wire.course, "course").removesuffix(f"({region})").strip(),
+        race_name=text_of(wire.race_name) or "",
+        race_class=text_of(wire.race_class),
+        race_type=text_of(wire.type),
+        pattern=text_of(wire.pattern),
+        distance=text_of(wire.dist),
+        distance_f=_furlongs(wire.dist_f, doubts),
+        going=text_of(wire.going),
+        surface=text_of(wire.surface),
+        age_band=text_of(wire.age_band),
+        rating_band=text_of(wire.rating_band),
+        winning_time=text_of(wire.winning_time_detail),
+        comments=text_of(wire.comments),
+        non_runners=text_of(wire.non_runners),
+        tote={name: text for name, leaf in dividends.items() if (text := text_of(leaf))},
+        runners={runner.horse_id: runner for runner in runners},
+    )
+
+
+def _read_runner(wire: WireResultRunner, region: str, doubts: list[str]) -> ResultRunner:
+    position = text_of(wire.position)
+    number = text_of(wire.number)
+    return ResultRunner(
+        horse_id=HorseId(required(wire.horse_id, "horse_id")),
+        horse_name=required(wire.horse, "horse"),
+        position=position.upper() if position is not None else None,
+        position_no=int(position) if position is not None and position.isdecimal() else None,
+        starting_price=_starting_price(wire, doubts),
+        exchange_price=_number(wire.bsp, "bsp", doubts, above=Decimal(1)),
+        beaten_by=_number(wire.ovr_btn, "ovr_btn", doubts),
+        horse_number=read_integer(number, "number", doubts),
+        draw=read_integer(wire.draw, "draw", doubts) or None,
+        age=read_integer(wire.age, "age", doubts),
+        weight=text_of(wire.weight),
+        headgear=text_of(wire.headgear),
+        official_rating=read_integer(wire.rating, "or", doubts),
+        jockey=text_of(wire.jockey),
+        jockey_id=text_of(wire.jockey_id),
+        trainer=text_of(wire.trainer),
+        trainer_id=text_of(wire.trainer_id),
+        prize=_prize(wire.prize, region, doubts),
+    )
+
+
+def _starting_price(wire: WireResultRunner, doubts: list[str]) -> Price | None:
+    try:
+        return read_starting_price(text_of(wire.sp) or "", text_of(wire.sp_dec) or "")
+    except ValueError as error:
+        doubts.append(str(error))
+        return None
+
+
+def _prize(leaf: Leaf, region: str, doubts: list[str]) -> Prize | None:
+    """``€7080`` and ``5234``: a number without a sign is in pounds, in Ireland in euros."""
+    text = text_of(leaf)
+    if text is None:
+        return None
+    match = _MONEY.match(text)
+    if match is None:
+        doubts.append(f"prize {text!r} is no money")
+        return None
+    is_euro = match["sign"] == "€" or (not match["sign"] and region == "IRE")
+    amount = Decimal(match["amount"].replace(",", ""))
+    return Prize(amount=amount, currency="EUR" if is_euro else "GBP")
+
+
+def _number(
+    leaf: Leaf, field: str, doubts: list[str], *, above: Decimal = Decimal(-1)
+) -> Decimal | None:
+    text = text_of(leaf)
+    if text is None:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        doubts.append(f"{field} {text!r} is not a number")
+        return None
+    if not number.is_finite() or number > _MOST_LENGTHS:
+        doubts.append(f"{field} {text!r} is out of range")
+        return None
+    return number if number > above else None
+
+
+def _furlongs(leaf: Leaf, doubts: list[str]) -> Decimal | None:
+    """``10f``, ``7½f`` or ``7.5``."""
+    text = (text_of(leaf) or "").removesuffix("f").replace("½", ".5")
+    number = _number(text, "dist_f", doubts)
+    if number is None or number > _LONGEST_FURLONGS:
+        return None
+    return number.quantize(Decimal("0.1"))
+
+
+def _race_id(raw: msgspec.Raw) -> str | None:
+    try:
+        return text_of(_ids.decode(raw).race_id)
+    except msgspec.MsgspecError:
+        return None
