@@ -71,7 +71,7 @@ async def write_market(
             seen_at=seen_at,
             revision=revision,
         )
-        await _set_aside(connection, unreadable, seen_at)
+        await set_aside(connection, unreadable, seen_at)
         if cycle is not None:
             await _write_cycle(connection, cycle, changes)
         await queries.notify_market(connection)
@@ -178,9 +178,10 @@ def _repeated(values: Sequence[object], deltas: Sequence[RaceDelta]) -> list[obj
     return [value for value, delta in zip(values, deltas, strict=True) for _ in delta.quotes]
 
 
-async def _set_aside(
+async def set_aside(
     connection: Connection, unreadable: Sequence[Unreadable], seen_at: datetime
 ) -> None:
+    """Keep pieces of the feed that could not be understood."""
     if unreadable:
         await queries.set_aside(
             connection,
