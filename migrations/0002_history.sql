@@ -28,7 +28,7 @@ CREATE TABLE race_days (
 );
 
 COMMENT ON COLUMN race_days.region IS 'the feed''s region code, lower case: gb, ire';
-COMMENT ON COLUMN race_days.reason IS 'why the day is not complete, in a sentence';
+COMMENT ON COLUMN race_days.reason IS 'why the day is not complete, or what was lost of it, in a sentence';
 
 CREATE TABLE ra_results (
     race_id text PRIMARY KEY,

@@ -1,0 +1,43 @@
+"""What our own change log and cards still know of races that are over."""
+
+from collections.abc import Collection
+from datetime import date
+
+from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
+from darkhorses.domain.price_summaries import LoggedPrice
+from darkhorses.domain.prices import Price
+from darkhorses.store.pool import Connection
+from darkhorses.store.queries import queries
+
+
+async def races_in_change_log(
+    connection: Connection, day: date, race_ids: Collection[RaceId]
+) -> list[RaceId]:
+    """Which of these races of a day the change log has anything of."""
+    rows = queries.races_in_change_log(connection, race_date=day, race_ids=list(race_ids))
+    return [RaceId(row["race_id"]) async for row in rows]
+
+
+async def change_log_of(
+    connection: Connection, day: date, race_id: RaceId
+) -> dict[HorseId, list[LoggedPrice]]:
+    """A race's log by runner, in the order in which the prices took effect."""
+    log: dict[HorseId, list[LoggedPrice]] = {}
+    rows = queries.change_log_of_race(connection, race_date=day, race_id=race_id)
+    async for horse_id, bookmaker_id, decimal, fractional, effective_at in rows:
+        price = None if decimal is None else Price(decimal=decimal, fractional=fractional)
+        log.setdefault(horse_id, []).append(
+            LoggedPrice(at=effective_at, bookmaker_id=BookmakerId(bookmaker_id), price=price)
+        )
+    return log
+
+
+async def saddle_cloth_numbers(
+    connection: Connection, race_ids: Collection[RaceId]
+) -> dict[RaceId, dict[HorseId, int]]:
+    """The numbers that runners had when we looked, also where their card has lost them since."""
+    numbers: dict[RaceId, dict[HorseId, int]] = {}
+    rows = queries.saddle_cloth_numbers(connection, race_ids=list(race_ids))
+    async for race_id, horse_id, number in rows:
+        numbers.setdefault(race_id, {})[horse_id] = number
+    return numbers

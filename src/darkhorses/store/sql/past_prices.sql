@@ -1,0 +1,22 @@
+-- name: races_in_change_log(race_date, race_ids)
+-- Which of these races the change log has anything of.
+SELECT asked.race_id
+FROM unnest(:race_ids::text[]) AS asked (race_id)
+WHERE EXISTS (
+    SELECT FROM ra_odds_changes AS log
+    WHERE log.race_id = asked.race_id AND log.race_date = :race_date
+);
+
+-- name: change_log_of_race(race_date, race_id)
+-- Every price change of a race, runner by runner, in the order in which they took effect.
+SELECT horse_id, bookmaker_id, odds_decimal, odds_fractional,
+    coalesce(changed_at, seen_at) AS effective_at
+FROM ra_odds_changes
+WHERE race_id = :race_id AND race_date = :race_date
+ORDER BY horse_id, coalesce(changed_at, seen_at), change_id;
+
+-- name: saddle_cloth_numbers(race_ids)
+-- The numbers that the runners of some races had when we looked at them.
+SELECT race_id, horse_id, horse_number
+FROM ra_runners
+WHERE race_id = ANY(:race_ids::text[]) AND horse_number IS NOT NULL;
