@@ -103,7 +103,7 @@ class Reading:
     async def batches(self) -> AsyncIterator[list[Row]]:
         """The rows, 5,000 at a time; raises StoreError when the database does not go on."""
         while True:
-            rows = [row async for row in queries.export_fetch(self._connection)]
+            rows = await self._connection.fetch(queries.export_fetch.sql)
             if not rows:
                 return
             yield rows

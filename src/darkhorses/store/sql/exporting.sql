@@ -12,8 +12,8 @@ FROM information_schema.columns
 WHERE table_schema = ANY(current_schemas(false)) AND table_name = :relation
 ORDER BY ordinal_position;
 
--- name: export_fetch()
--- The next rows of the export of this transaction.
+-- name: export_fetch!
+-- The next rows of the export of this transaction; taken by its text, since aiosql knows no FETCH.
 FETCH FORWARD 5000 FROM export;
 
 -- name: export_historical_odds(from_day, to_day, course, horse, trainer, jockey)!
