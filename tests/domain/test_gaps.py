@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from darkhorses.domain.gaps import (
     EARLY,
     SEEN_WITHIN,
-    LoggedPrice,
+    LogEntry,
     PricePoint,
     QuoteRepair,
     find_gaps,
@@ -30,9 +30,9 @@ def point(minute: int, text: str | None) -> PricePoint:
     return PricePoint(at=at(minute), price=None if text is None else price(text))
 
 
-def polled(minutes: float, text: str | None, *, late: float = 0) -> LoggedPrice:
+def polled(minutes: float, text: str | None, *, late: float = 0) -> LogEntry:
     """An entry of a poll; ``late`` minutes after the feed's stamp it was seen."""
-    return LoggedPrice(
+    return LogEntry(
         at=at(minutes),
         price=None if text is None else price(text),
         seen_at=at(minutes + late),
@@ -47,13 +47,13 @@ def texts(found: QuoteRepair) -> list[tuple[float, str | None]]:
     ]
 
 
-def logged(found: QuoteRepair) -> list[LoggedPrice]:
+def logged(found: QuoteRepair) -> list[LogEntry]:
     return [
-        LoggedPrice(at=p.at, price=p.price, seen_at=at(10_000), by_poll=False) for p in found.added
+        LogEntry(at=p.at, price=p.price, seen_at=at(10_000), by_poll=False) for p in found.added
     ]
 
 
-def merged(log: Iterable[LoggedPrice]) -> list[PricePoint]:
+def merged(log: Iterable[LogEntry]) -> list[PricePoint]:
     """A log as its readers take it: by time, then in the order of logging, repeats left out."""
     path: list[PricePoint] = []
     for entry in sorted(log, key=lambda entry: entry.at):
@@ -154,14 +154,14 @@ def histories(draw: st.DrawFn) -> list[PricePoint]:
     return path
 
 
-def seen_by_polls(history: list[PricePoint], polls: Iterable[float]) -> list[LoggedPrice]:
+def seen_by_polls(history: list[PricePoint], polls: Iterable[float]) -> list[LogEntry]:
     """What polls at these minutes log of a history whose changes came with their minutes."""
-    log: list[LoggedPrice] = []
+    log: list[LogEntry] = []
     last: Price | None = None
     for minutes in sorted(polls):
         now = standing(history, at(minutes))
         if now != last:
-            log.append(LoggedPrice(at=at(minutes), price=now, seen_at=at(minutes), by_poll=True))
+            log.append(LogEntry(at=at(minutes), price=now, seen_at=at(minutes), by_poll=True))
             last = now
     return log
 
@@ -170,14 +170,14 @@ def seen_by_polls(history: list[PricePoint], polls: Iterable[float]) -> list[Log
 def test_a_history_that_polling_covers_adds_nothing(
     history: list[PricePoint], data: st.DataObject
 ) -> None:
-    log: list[LoggedPrice] = []
+    log: list[LogEntry] = []
     for index, change in enumerate(history):
         seen = data.draw(st.integers(-int(EARLY / SECOND), int(SEEN_WITHIN / SECOND)))
         when = change.at + seen * SECOND
         if index:
             when = max(when, log[-1].at + SECOND)
         when = min(when, change.at + SEEN_WITHIN)
-        log.append(LoggedPrice(at=when, price=change.price, seen_at=when, by_poll=True))
+        log.append(LogEntry(at=when, price=change.price, seen_at=when, by_poll=True))
 
     found = find_gaps(history, log)
 
@@ -214,7 +214,7 @@ def test_whatever_polls_saw_an_added_price_never_repeats_the_one_that_stands(
     history: list[PricePoint], seen: list[tuple[float, Price | None]]
 ) -> None:
     log = [
-        LoggedPrice(at=at(minutes), price=step, seen_at=at(minutes), by_poll=True)
+        LogEntry(at=at(minutes), price=step, seen_at=at(minutes), by_poll=True)
         for minutes, step in sorted(seen, key=lambda poll: poll[0])
     ]
     found = find_gaps(history, log)

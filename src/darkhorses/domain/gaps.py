@@ -34,7 +34,7 @@ class PricePoint(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None
 
 
-class LoggedPrice(PricePoint, frozen=True, kw_only=True):
+class LogEntry(PricePoint, frozen=True, kw_only=True):
     """An entry of our own log; ``by_poll`` is False for one that came from a history before."""
 
     seen_at: datetime
@@ -65,7 +65,7 @@ class QuoteRepair(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[PricePoint, ...]
 
 
-def find_gaps(history: Iterable[PricePoint], log: Iterable[LoggedPrice]) -> QuoteRepair:
+def find_gaps(history: Iterable[PricePoint], log: Iterable[LogEntry]) -> QuoteRepair:
     """Lay a quote's history beside its log; entries that were added before are not added again.
 
     ``history`` and ``log`` are each in the order of time. An added price is placed at the
@@ -121,7 +121,7 @@ class _Trail(NamedTuple):
     before: "_Trail | None"
 
 
-def _align(points: Sequence[PricePoint], polls: Sequence[LoggedPrice]) -> list[int | None]:
+def _align(points: Sequence[PricePoint], polls: Sequence[LogEntry]) -> list[int | None]:
     """The point that each poll belongs to; as many as can in order, as near in time as can be."""
     times = [point.at for point in points]
     # Trails by the last point reached; one that reaches further is kept only if it is worth more.
@@ -176,7 +176,7 @@ def _keep(trails: list[_Trail], trail: _Trail) -> None:
 def _place(
     points: Sequence[PricePoint],
     missed: Sequence[int],
-    polls: Sequence[LoggedPrice],
+    polls: Sequence[LogEntry],
     aligned: Sequence[int | None],
 ) -> list[PricePoint]:
     """Missed points with the instants at which they stand in order with the polls."""
@@ -205,13 +205,13 @@ def _place(
     return placed
 
 
-def _not_standing(placed: Sequence[PricePoint], polls: Sequence[LoggedPrice]) -> list[PricePoint]:
+def _not_standing(placed: Sequence[PricePoint], polls: Sequence[LogEntry]) -> list[PricePoint]:
     """The placed points that differ from what stands when they come."""
     news: list[PricePoint] = []
     standing: Price | None = None
     # Sorting keeps the order of equals: a point placed at a poll's instant comes after it.
     for point in sorted([*polls, *placed], key=lambda point: point.at):
-        if isinstance(point, LoggedPrice):
+        if isinstance(point, LogEntry):
             standing = point.price
         elif not is_same_price(point.price, standing):
             standing = point.price

@@ -20,7 +20,8 @@ import structlog
 import tenacity
 
 from darkhorses import __version__
-from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.gaps import RunnerHistory
+from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
 from darkhorses.domain.results import ResultPage
@@ -36,6 +37,7 @@ from darkhorses.upstream.errors import (
     ThrottledError,
     UnavailableError,
 )
+from darkhorses.upstream.histories import read_runner_history
 from darkhorses.upstream.pacing import Endpoint, Pacer, Paces
 from darkhorses.upstream.reading import (
     CardReader,
@@ -146,6 +148,15 @@ class RacingApi:
         return self._breaker.state
 
     @property
+    def has_room(self) -> bool:
+        """Whether requests that can wait may be sent: the feed answers and is asked little."""
+        return (
+            self._breaker.state is BreakerState.CLOSED
+            and self.outcomes.failing is None
+            and self._pacer.has_room
+        )
+
+    @property
     def requests(self) -> int:
         """Requests sent since the start, all tries counted."""
         return self.outcomes.counts.total()
@@ -252,6 +263,15 @@ class RacingApi:
         reader = ResultReader()
         await self._get(Endpoint.RESULT, f"/results/{race_id}", {}, reader.read_result)
         return reader.page()
+
+    async def odds_history(self, race_id: RaceId, horse_id: HorseId) -> RunnerHistory:
+        """One runner's price history; raises NotFoundError when it was never quoted.
+
+        For what can wait: it is tried once, and its failure is not told as the feed's, because
+        the live odds say how the feed fares.
+        """
+        body = await self._ask(Endpoint.ODDS, f"/odds/{race_id}/{horse_id}", {})
+        return read_runner_history(body, race_id, horse_id)
 
     async def courses(self, regions: Collection[str]) -> tuple[Course, ...]:
         """All courses of some regions."""

@@ -41,6 +41,11 @@ class Pacer:
             endpoint: AsyncLimiter(1, 1 / _per_second(paces, endpoint)) for endpoint in Endpoint
         }
 
+    @property
+    def has_room(self) -> bool:
+        """Whether at least half of the common guard is free, for what can wait."""
+        return self._guard.has_capacity(self._guard.max_rate / 2)
+
     async def wait(self, endpoint: Endpoint) -> None:
         """Return when a request to ``endpoint`` may be sent."""
         await self._by_endpoint[endpoint].acquire()
