@@ -22,6 +22,7 @@ from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.pacing import Paces
 from darkhorses.worker.collecting import Collector
 from darkhorses.worker.heartbeat import Heart
+from darkhorses.worker.historical_odds import historical_odds_job
 from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.leadership import Leadership
 from darkhorses.worker.live_odds import LiveOdds
@@ -105,7 +106,10 @@ class _Worker:
             on_lease_lost=self._leadership.step_down,
             on_news=self._news.set,
         )
-        self._jobs = (reference_job(feed, database, regions=plan.regions, clock=clock),)
+        self._jobs = (
+            reference_job(feed, database, regions=plan.regions, clock=clock),
+            historical_odds_job(feed, database, regions=plan.regions, clock=clock),
+        )
         for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
             self._boundary.expect(job)
         self._heart = Heart(

@@ -173,7 +173,7 @@ class PastDays:
             revised=written.revised if written is not None else 0,
             gap=reason if ledger.has_gap else None,
         )
-        _log.info("past_day.filled", **msgspec.to_builtins(filled))
+        _log.debug("past_day.filled", **msgspec.to_builtins(filled))
         return filled
 
     async def _past_races(

@@ -1,0 +1,211 @@
+"""The commands ``darkhorses backfill`` and ``darkhorses run historical-odds``."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from darkhorses.database import open_database
+from darkhorses.domain.errors import SettingError
+from darkhorses.domain.london import race_day
+from darkhorses.domain.race_days import FIRST_DAY, GAPS_OF
+from darkhorses.logs import configure_logs
+from darkhorses.settings import Settings
+from darkhorses.store.lease import current_lease
+from darkhorses.store.migrations import require_current_schema
+from darkhorses.store.race_days import race_days_between
+from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.worker.app import clock, feed_access
+from darkhorses.worker.backfill import Backfilled, beside_a_worker, fill_days
+from darkhorses.worker.historical_odds import DueDay, Filled, due_days
+from darkhorses.worker.past_days import FilledDay, PastDays
+
+_CONNECTIONS = 4
+_LINES = 20
+_REQUESTS_A_DAY = 2
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """Which days to fill: from first to last, or ``named`` ones whatever the ledger says."""
+
+    first: date
+    last: date
+    regions: tuple[str, ...]
+    named: tuple[date, ...] = ()
+
+
+class DayRangeError(SettingError):
+    """The days asked for are none that can be read."""
+
+
+def check_span(span: Span, now: datetime) -> None:
+    """Raise DayRangeError for days that are not over, or before the feed's first."""
+    today = race_day(now)
+    days = span.named or (span.first, span.last)
+    if span.first > span.last:
+        raise DayRangeError(f"--from {span.first} is after --to {span.last}")
+    if min(days) < FIRST_DAY:
+        raise DayRangeError(f"{min(days)}: the feed has no cards before {FIRST_DAY}")
+    if max(days) >= today:
+        raise DayRangeError(f"{max(days)} is not over in London; the last day is yesterday")
+
+
+def last_days(now: datetime, regions: tuple[str, ...], named: Sequence[date] = ()) -> Span:
+    """The days that the nightly job looks after."""
+    today = race_day(now)
+    return Span(
+        first=today - GAPS_OF, last=today - timedelta(days=1), regions=regions, named=tuple(named)
+    )
+
+
+async def run_backfill(settings: Settings, span: Span, *, dry_run: bool = False) -> Backfilled:
+    """Fill the days that the ledger lacks; ends early, and in order, at SIGINT or SIGTERM."""
+    access = feed_access(settings)
+    check_span(span, clock())
+    async with open_database(
+        settings, max_connections=_CONNECTIONS, application_name="darkhorses backfill"
+    ) as database:
+        await require_current_schema(database)
+        async with database.connection() as connection:
+            ledger = await race_days_between(connection, span.first, span.last, span.regions)
+            lease = await current_lease(connection)
+        if lease is not None and lease.is_live:
+            paces = beside_a_worker(access.paces)
+            access = msgspec.structs.replace(access, paces=paces)
+        if span.named:
+            due = [DueDay(day=day, regions=span.regions) for day in sorted(set(span.named))]
+        else:
+            due = due_days(span.first, span.last, span.regions, ledger, clock())
+        days = (span.last - span.first).days + 1
+        wanted = sum(len(day.regions) for day in due)
+        skipped = 0 if span.named else days * len(span.regions) - wanted
+        if dry_run:
+            _say_plan(due, access)
+            return Backfilled(filled=Filled(), skipped=skipped)
+        async with RacingApi.open(access, clock=clock) as feed:
+            past = PastDays(feed, database, clock)
+            with _progress(len(due), settings.log_level) as on_day:
+                work = asyncio.create_task(
+                    fill_days(past, database, due, on_day=on_day, skipped=skipped)
+                )
+                with _stopping(work):
+                    return await work
+
+
+def summary(done: Backfilled) -> list[str]:
+    """What a backfill brought, in lines for people."""
+    filled = done.filled
+    lines = [
+        f"days {filled.days} read, {done.skipped} complete already, {done.left} not come to",
+        f"races {filled.races}",
+        f"rows {filled.rows}: {filled.written} new or different, {filled.revised} of them revised",
+        f"gaps {len(filled.gaps)}",
+    ]
+    lines += [f"  {day}: {reason}" for day, reason in sorted(filled.gaps.items())]
+    if done.error is not None:
+        lines.append(f"ended early: {done.error}")
+    return lines
+
+
+def _say_plan(due: Sequence[DueDay], access: FeedAccess) -> None:
+    regions = sum(len(day.regions) for day in due)
+    seconds = len(due) / access.paces.racecards_per_second
+    click.echo(
+        f"would read {len(due)} days ({regions} by region) in about "
+        f"{len(due) * _REQUESTS_A_DAY} requests, {timedelta(seconds=round(seconds))} or more"
+    )
+    for day in due:
+        click.echo(f"  {day.day} {' '.join(day.regions)}")
+
+
+@contextmanager
+def _stopping(work: "asyncio.Task[Backfilled]") -> Iterator[None]:
+    """Let SIGINT and SIGTERM cancel the work: the days in hand are rolled back."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            with suppress(ValueError):
+                loop.remove_signal_handler(number)
+
+
+class _Rate(ProgressColumn):
+    """Days a minute."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of the last while; nothing before there is one."""
+        return Text("" if task.speed is None else f"{task.speed * 60:.0f} days/min")
+
+
+@contextmanager
+def _progress(
+    total: int, log_level: str
+) -> Iterator[Callable[[DueDay, Sequence[FilledDay]], None]]:
+    """A bar with rate and time left on a terminal, a line now and then elsewhere; on stderr."""
+    if not sys.stderr.isatty():
+        yield _Lines(total).advance
+        return
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        # Log lines of now go above the bar, which has put itself between them and the terminal.
+        configure_logs(log_level)
+        task = bar.add_task("days", total=total)
+
+        def advance(due: DueDay, _found: Sequence[FilledDay]) -> None:
+            bar.update(task, advance=1, description=str(due.day))
+
+        try:
+            yield advance
+        finally:
+            bar.stop()
+            configure_logs(log_level)
+
+
+class _Lines:
+    """Progress in plain lines: one for every twentieth of the days."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._step = max(1, total // _LINES)
+        self._began = clock()
+
+    def advance(self, due: DueDay, _found: Sequence[FilledDay]) -> None:
+        """A day is done."""
+        self._done += 1
+        if self._done % self._step and self._done != self._total:
+            return
+        took = (clock() - self._began).total_seconds()
+        rate = self._done / took * 60 if took else 0.0
+        left = timedelta(seconds=round((self._total - self._done) * took / self._done))
+        sys.stderr.write(
+            f"{self._done}/{self._total} days, {due.day} done, {rate:.0f} days/min, {left} left\n"
+        )
+        sys.stderr.flush()
