@@ -1,4 +1,5 @@
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -311,6 +312,27 @@ def test_programs_that_the_system_user_cannot_reach_are_copied_once(data_dir: Pa
     cluster.make()
     assert cluster.run().status == "ready"
     cluster.stop()
+
+
+@AS_ROOT
+def test_processes_that_start_at_once_make_one_system_user(data_dir: Path) -> None:
+    name = f"dh-test-{os.getpid()}"
+    script = (
+        "from pathlib import Path\n"
+        "from darkhorses.store.embedded import account\n"
+        f"account.SYSTEM_USER, account.SYSTEM_DIRECTORY = {name!r}, Path({str(data_dir)!r})\n"
+        "print(account.Account.choose().uid)"
+    )
+    try:
+        started = [
+            subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+            for _ in range(6)
+        ]
+        uids = {int(process.communicate()[0]) for process in started}
+
+        assert uids == {pwd.getpwnam(name).pw_uid}
+    finally:
+        subprocess.run(["userdel", name], check=False)  # noqa: S607  # root's own path
 
 
 @AS_ROOT

