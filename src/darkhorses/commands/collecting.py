@@ -1,0 +1,102 @@
+"""The commands that ask the feed once: a job, or years of past days."""
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from darkhorses.commands.starting import DAY, FAILED, start_settings
+
+if TYPE_CHECKING:
+    from darkhorses.settings import Settings
+    from darkhorses.worker.backfill import Backfilled
+
+
+@click.command()
+@click.argument("job", type=click.Choice(["live-odds", "historical-odds"]))
+@click.option(
+    "--date",
+    "dates",
+    type=DAY,
+    multiple=True,
+    help="Race day to look at; may be given several times. Default: today and tomorrow for "
+    "live-odds, what the ledger of the last seven days lacks for historical-odds.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def run(job: str, dates: tuple[datetime, ...], *, as_json: bool) -> None:
+    """Run one JOB once and print what it found."""
+    settings = start_settings()
+    if job == "historical-odds":
+        _run_historical_odds(settings, dates, as_json=as_json)
+        return
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.worker.once import look_once  # noqa: PLC0415
+
+    look = asyncio.run(look_once(settings, [date.date() for date in dates]))
+    figures = msgspec.to_builtins(look.found) | {
+        "requests": look.requests,
+        "milliseconds": look.milliseconds,
+    }
+    if as_json:
+        click.echo(msgspec.json.encode(figures).decode())
+    else:
+        click.echo(f"{job}: " + ", ".join(f"{name} {count}" for name, count in figures.items()))
+
+
+def _run_historical_odds(
+    settings: "Settings", dates: tuple[datetime, ...], *, as_json: bool
+) -> None:
+    """Read the days named, or those that are due, and print what was found."""
+    from darkhorses.backfilling import last_days, run_backfill  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    span = last_days(clock(), settings.regions, [date.date() for date in dates])
+    _finish(asyncio.run(run_backfill(settings, span)), as_json=as_json)
+
+
+@click.command()
+@click.option("--from", "from_day", type=DAY, required=True, help="First race day.")
+@click.option("--to", "to_day", type=DAY, help="Last race day; default: yesterday.")
+@click.option("--regions", help="Region codes with commas; default: DARKHORSES_REGIONS.")
+@click.option("--dry-run", is_flag=True, help="Only say which days would be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def backfill(
+    from_day: datetime,
+    to_day: datetime | None,
+    regions: str | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Fill past race days: results and historical odds, from 2023-01-23 on.
+
+    May be stopped at any time and run again: days that are complete are not asked for again. Runs
+    beside a worker, with half of its pace. Exits with 1 when gaps are left.
+    """
+    settings = start_settings()
+    from darkhorses.backfilling import Span, last_days, run_backfill  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    named = tuple(r.strip().lower() for r in (regions or "").split(",") if r.strip())
+    yesterday = last_days(clock(), settings.regions).last
+    span = Span(
+        first=from_day.date(),
+        last=yesterday if to_day is None else to_day.date(),
+        regions=named or settings.regions,
+    )
+    done = asyncio.run(run_backfill(settings, span, dry_run=dry_run))
+    if not dry_run:
+        _finish(done, as_json=as_json)
+
+
+def _finish(done: "Backfilled", *, as_json: bool) -> None:
+    """Print what was filled; exit 1 when gaps are left."""
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.backfilling import summary  # noqa: PLC0415
+
+    click.echo(msgspec.json.encode(done).decode() if as_json else "\n".join(summary(done)))
+    if not done.is_whole:
+        raise click.exceptions.Exit(FAILED)

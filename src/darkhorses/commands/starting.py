@@ -1,0 +1,34 @@
+"""How every command starts and ends: settings, logs, exit codes."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from darkhorses.settings import Settings
+
+FAILED, USAGE, UNHEALTHY = 1, 2, 3
+
+DAY = click.DateTime(["%Y-%m-%d"])
+"""A day on the command line."""
+
+
+def start_settings() -> "Settings":
+    """Read the settings, set the logs up, and say which variables are ignored."""
+    import structlog  # noqa: PLC0415
+
+    from darkhorses.logs import configure_logs  # noqa: PLC0415
+    from darkhorses.settings import (  # noqa: PLC0415
+        ignored_variables,
+        load_settings,
+        read_environment,
+    )
+
+    environment = read_environment()
+    settings = load_settings(environment)
+    configure_logs(settings.log_level)
+    for name, instead in ignored_variables(environment).items():
+        structlog.get_logger("darkhorses").info(
+            "setting.ignored", variable=name, replaced_by=instead
+        )
+    return settings

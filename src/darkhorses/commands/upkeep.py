@@ -1,0 +1,85 @@
+"""The commands that look after an installation: schema, status, examination."""
+
+import asyncio
+
+import click
+
+from darkhorses.commands.starting import UNHEALTHY, start_settings
+
+
+@click.command()
+@click.option("--status", "look_only", is_flag=True, help="Only look: exit 3 when it does not fit.")
+@click.option("--json", "as_json", is_flag=True, help="Print the names as JSON.")
+@click.pass_context
+def migrate(ctx: click.Context, *, look_only: bool, as_json: bool) -> None:
+    """Bring the database's schema up to date. Two at once are safe."""
+    settings = start_settings()
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.database import look_at_schema, migrate_database  # noqa: PLC0415
+
+    if not look_only:
+        applied = asyncio.run(migrate_database(settings))
+        if as_json:
+            click.echo(msgspec.json.encode({"applied": applied}).decode())
+        else:
+            click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
+        return
+    state = asyncio.run(look_at_schema(settings))
+    names = msgspec.structs.asdict(state)
+    if as_json:
+        click.echo(msgspec.json.encode({"current": state.is_current, **names}).decode())
+    else:
+        for kind, listed in names.items():
+            click.echo(f"{kind}: {', '.join(listed) or '-'}")
+    if not state.is_current:
+        ctx.exit(UNHEALTHY)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
+@click.pass_context
+def status(ctx: click.Context, *, as_json: bool) -> None:
+    """Show who leads and how the jobs are doing; exit 3 when nobody leads."""
+    settings = start_settings()
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.database import open_database  # noqa: PLC0415
+    from darkhorses.status import Status, lines, look  # noqa: PLC0415
+    from darkhorses.store.migrations import require_current_schema  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    async def read() -> Status:
+        async with open_database(
+            settings, max_connections=1, application_name="darkhorses status"
+        ) as database:
+            await require_current_schema(database)
+            return await look(database, clock())
+
+    found = asyncio.run(read())
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines(found)))
+    if not found.healthy:
+        ctx.exit(UNHEALTHY)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Check settings, database, workers and feed, and say how to mend what is wrong."""
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.doctor import Level, examine  # noqa: PLC0415
+    from darkhorses.logs import configure_logs  # noqa: PLC0415
+    from darkhorses.settings import read_environment  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    configure_logs("ERROR")
+    findings = asyncio.run(examine(read_environment(), clock=clock))
+    healthy = all(finding.level is not Level.FAIL for finding in findings)
+    if as_json:
+        click.echo(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())
+    else:
+        click.echo("\n".join(map(str, findings)))
+    if not healthy:
+        ctx.exit(UNHEALTHY)
