@@ -37,6 +37,17 @@ def exact_value(price: Price) -> Fraction:
     return price.exact
 
 
+@lru_cache(maxsize=16_384)
+def implied_chance(price: Price) -> float:
+    """1/price: the chance at which a price is fair, for sums of many."""
+    return 1 / float(exact_value(price))
+
+
+def saddle_cloth_order(runner: Runner) -> tuple[bool, int, str]:
+    """Sorting key: saddle-cloth number, then name; runners without a number come last."""
+    return runner.horse_number is None, runner.horse_number or 0, runner.horse_name
+
+
 def has_place(runner: Runner, *, removed: bool) -> bool:
     """Whether a runner counts in the market: on the card, going to run, and not a mere reserve."""
     return not (removed or runner.is_non_runner or runner.is_reserve)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from darkhorses.domain.board import best_price, exact_value
+from darkhorses.domain.board import best_price, implied_chance
 from darkhorses.domain.identifiers import BookmakerId, HorseId
 from darkhorses.domain.prices import Price
 
@@ -116,7 +116,7 @@ def measure_race(
     return RaceMeasure(
         runners=len(active),
         priced_runners=len(best),
-        best_book=sum(_chance(found.price) for found in best.values()) if whole else None,
+        best_book=sum(implied_chance(found.price) for found in best.values()) if whole else None,
         market_moves=len(moves),
         bookmakers=_measure_bookmakers(
             paths.values(),
@@ -246,7 +246,7 @@ def _measure_bookmakers(
                 bookmaker_id=who,
                 runners_priced=len(prices),
                 best=best.get(who, 0),
-                overround=sum(map(_chance, prices)) - 1 if whole else None,
+                overround=sum(map(implied_chance, prices)) - 1 if whole else None,
                 shortened=turns[who, True],
                 drifted=turns[who, False],
                 market_moves=quoted[who],
@@ -265,7 +265,3 @@ def _lag(who: BookmakerId, moves: Iterable[MarketMove]) -> float:
         for move in moves
         if who in move.moved_at
     )
-
-
-def _chance(price: Price) -> float:
-    return 1 / float(exact_value(price))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from darkhorses.domain.board import has_place
+from darkhorses.domain.board import has_place, saddle_cloth_order
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.races import MarketStatus, QuoteKey, Race
@@ -70,8 +70,7 @@ class MarketRace(msgspec.Struct, frozen=True, kw_only=True):
 
 def by_number(stored: StoredRunner) -> tuple[bool, int, str]:
     """Sorting key: saddle-cloth number, then name; runners without a number come last."""
-    number = stored.runner.horse_number
-    return number is None, number or 0, stored.runner.horse_name
+    return saddle_cloth_order(stored.runner)
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,147 @@
+"""Price paths over time: every change, bars of open, high, low and close, and the best price.
+
+A path is a step: a price stands until the next point, and a point without a price says that none
+stood from then on.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+import msgspec
+
+from darkhorses.domain.board import best_price, exact_value
+from darkhorses.domain.gaps import PricePoint
+from darkhorses.domain.identifiers import BookmakerId
+from darkhorses.domain.market_at import PriceChange
+from darkhorses.domain.prices import Price
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BestPoint(PricePoint, frozen=True, kw_only=True):
+    """From ``at`` on this was the best bookmaker price, offered by these."""
+
+    bookmakers: tuple[BookmakerId, ...] = ()
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """The prices that stood in a span of time from ``begins_at`` on.
+
+    ``open`` stood as it began, or is the first in it; ``close`` is the last, and ``stands`` is
+    False when that was pulled and none stood at the end. ``changes`` counts the points in it.
+    """
+
+    begins_at: datetime
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    stands: bool
+    changes: int
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A path between two moments: the price that stood as it began, and the points from then on."""
+
+    standing: Price | None
+    points: tuple[PricePoint, ...]
+
+
+def path_of(changes: Iterable[PriceChange]) -> list[PricePoint]:
+    """One quote's path, from its changes in the order in which they took effect."""
+    return [PricePoint(at=change.at, price=change.price) for change in changes]
+
+
+def best_path(
+    changes: Iterable[PriceChange], *, withdrawn_at: datetime | None = None
+) -> list[BestPoint]:
+    """The best price over time, from the changes of one runner at bookmakers in order of time.
+
+    A point for every instant at which the price, or who offers it, became another one; none
+    stands from ``withdrawn_at`` on, whatever is still quoted.
+    """
+    offers: dict[BookmakerId, Price] = {}
+    path: list[BestPoint] = []
+    for at, together in groupby(changes, key=lambda change: change.at):
+        if withdrawn_at is not None and at >= withdrawn_at:
+            break
+        for change in together:
+            if change.price is None:
+                offers.pop(change.bookmaker_id, None)
+            else:
+                offers[change.bookmaker_id] = change.price
+        best = best_price(offers.items())
+        point = BestPoint(
+            at=at,
+            price=best.price if best is not None else None,
+            bookmakers=best.bookmakers if best is not None else (),
+        )
+        before = path[-1] if path else BestPoint(at=at, price=None)
+        if (point.price, point.bookmakers) != (before.price, before.bookmakers):
+            path.append(point)
+    if withdrawn_at is not None and path and path[-1].price is not None:
+        path.append(BestPoint(at=withdrawn_at, price=None))
+    return path
+
+
+def stretch(
+    path: Iterable[PricePoint], *, from_at: datetime | None, to_at: datetime | None
+) -> Stretch:
+    """The part of a path from a moment on and before another."""
+    standing: Price | None = None
+    points = []
+    for point in path:
+        if from_at is not None and point.at < from_at:
+            standing = point.price
+        elif to_at is None or point.at < to_at:
+            points.append(point)
+    return Stretch(standing=standing, points=tuple(points))
+
+
+def bars(part: Stretch, resolution: timedelta) -> list[Bar]:
+    """Bars of a stretch, one for every span in which a point falls and a price stood.
+
+    Spans begin at whole multiples of the resolution since 1970 (UTC). A span without a point has
+    no bar: the close before it goes on while it ``stands``.
+    """
+    made = []
+    standing = part.standing
+    for begins_at, inside in groupby(part.points, key=lambda p: span_start(p.at, resolution)):
+        points = list(inside)
+        bar = _bar(begins_at, standing, points)
+        if bar is not None:
+            made.append(bar)
+        standing = points[-1].price
+    return made
+
+
+def span_start(at: datetime, resolution: timedelta) -> datetime:
+    """When the span that holds an instant began."""
+    return at - (at - _EPOCH) % resolution
+
+
+def _bar(begins_at: datetime, standing: Price | None, points: Sequence[PricePoint]) -> Bar | None:
+    # A price that was replaced at the very start of the span never stood in it.
+    prices = [standing] if standing is not None and points[0].at > begins_at else []
+    prices += [point.price for point in _lasting(points) if point.price is not None]
+    if not prices:
+        return None
+    return Bar(
+        begins_at=begins_at,
+        open=prices[0],
+        high=max(prices, key=exact_value),
+        low=min(prices, key=exact_value),
+        close=prices[-1],
+        stands=points[-1].price is not None,
+        changes=len(points),
+    )
+
+
+def _lasting(points: Sequence[PricePoint]) -> list[PricePoint]:
+    """The points that another one of the same instant did not replace at once."""
+    return [
+        point
+        for position, point in enumerate(points)
+        if position + 1 == len(points) or points[position + 1].at > point.at
+    ]
