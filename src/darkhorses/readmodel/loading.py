@@ -3,7 +3,7 @@
 from datetime import date
 
 from darkhorses.domain.bookmakers import Bookmaker
-from darkhorses.domain.identifiers import BookmakerId
+from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.readmodel.market import Market, News, updated
 from darkhorses.store.odds import StoredQuote, quotes_of
 from darkhorses.store.pool import Connection, Database
@@ -11,6 +11,7 @@ from darkhorses.store.races import (
     StoredRace,
     StoredRunner,
     newest_revision,
+    race_with_id,
     races_after,
     races_of_day,
     runners_of,
@@ -47,6 +48,15 @@ async def loaded_day(database: Database, day: date) -> Market:
     ):
         races = await races_of_day(connection, day)
         return updated(Market(from_day=day), await _news(connection, races, after=0))
+
+
+async def loaded_race(connection: Connection, race_id: RaceId) -> Market | None:
+    """One race by itself, as it is stored; None when there is none. For use in a snapshot."""
+    stored = await race_with_id(connection, race_id)
+    if stored is None:
+        return None
+    market = Market(from_day=stored.race.race_date)
+    return updated(market, await _news(connection, [stored], after=0))
 
 
 async def _news(connection: Connection, races: list[StoredRace], *, after: int) -> News:

@@ -45,14 +45,20 @@ async def quotes_of(
 
 
 @lru_cache(maxsize=16_384)
+def stored_price(decimal: Decimal | None, fractional: str | None) -> Price | None:
+    """A price from its columns, digit by digit as the feed gave it; None for none."""
+    if decimal is None:
+        return None
+    # The column pads to three places: 4.330 is the feed's 4.33, and 10.000 its 10.
+    return Price(decimal=Decimal(f"{decimal.normalize():f}"), fractional=fractional)
+
+
+@lru_cache(maxsize=16_384)
 def _stored_quote(
     decimal: Decimal | None, fractional: str | None, ew_places: int | None, ew_denom: int | None
 ) -> Quote:
     """A quote from its columns; equal ones are one object, as most of a day's quotes are."""
-    price = None
-    if decimal is not None:
-        # The column pads to three places: 4.330 is the feed's 4.33, and 10.000 its 10.
-        price = Price(decimal=Decimal(f"{decimal.normalize():f}"), fractional=fractional)
+    price = stored_price(decimal, fractional)
     return Quote(price=price, ew_places=ew_places, ew_denom=ew_denom)
 
 

@@ -81,14 +81,28 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def snapshot(self, *, statement_timeout: timedelta) -> AsyncIterator[Connection]:
+        """Borrow a connection that reads one state of the database; statements are limited."""
+        async with (
+            self.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await _limit_statements(connection, statement_timeout)
+            yield connection
+
+    @asynccontextmanager
     async def transaction(
         self, *, statement_timeout: timedelta | None = None
     ) -> AsyncIterator[Connection]:
         """Borrow a connection in a transaction; each statement in it has a time limit."""
         async with self.connection() as connection, connection.transaction():
             if statement_timeout is not None:
-                await connection.execute(
-                    "SELECT set_config('statement_timeout', $1, true)",
-                    str(int(statement_timeout / timedelta(milliseconds=1))),
-                )
+                await _limit_statements(connection, statement_timeout)
             yield connection
+
+
+async def _limit_statements(connection: Connection, timeout: timedelta) -> None:
+    await connection.execute(
+        "SELECT set_config('statement_timeout', $1, true)",
+        str(int(timeout / timedelta(milliseconds=1))),
+    )

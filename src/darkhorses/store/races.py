@@ -57,6 +57,12 @@ async def races_of_day(connection: Connection, race_day: date) -> list[StoredRac
     return [_race_from(row) async for row in queries.races_of_day(connection, race_day=race_day)]
 
 
+async def race_with_id(connection: Connection, race_id: RaceId) -> StoredRace | None:
+    """One race; None when it is not stored."""
+    rows = [_race_from(row) async for row in queries.race_with_id(connection, race_id=race_id)]
+    return rows[0] if rows else None
+
+
 async def runners_of(
     connection: Connection, race_ids: Sequence[RaceId], *, after: int = 0
 ) -> list[StoredRunner]:

@@ -20,6 +20,14 @@ FROM ra_races
 WHERE race_date = :race_day
 ORDER BY off_dt, race_id;
 
+-- name: race_with_id(race_id)
+-- One race.
+SELECT race_id, race_date, off_dt, off_time, course_id, course, region, race_name, race_class,
+    race_type, pattern, distance, distance_f, going, surface, age_band, rating_band, prize,
+    field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at, revision
+FROM ra_races
+WHERE race_id = :race_id;
+
 -- name: runners_after_revision(race_ids, revision)
 -- Runners of some races that changed since a revision, those taken off the card included.
 SELECT race_id, horse_id, horse_name, horse_number, draw, jockey, jockey_id, jockey_claim_lbs,
