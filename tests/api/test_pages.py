@@ -58,7 +58,8 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
     assert set(openapi["paths"]) == {
         "/health", "/version", "/api/live-odds", "/api/live-odds/races-by-stage",
         "/api/live-odds/upcoming-races", "/api/live-odds/next-race", "/api/scheduler-status",
-        "/api/bookmakers", "/api/courses",
+        "/api/bookmakers", "/api/courses", "/api/races", "/api/races/{race_id}",
+        "/api/races/{race_id}/history",
     }  # fmt: skip
     for path, item in openapi["paths"].items():
         assert f"GET {path}" in page
@@ -91,7 +92,7 @@ async def test_the_documentation_describes_bodies_as_they_are(
     for path, item in openapi["paths"].items():
         schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         properties = bodies[schema["$ref"].rpartition("/")[2]]["properties"]
-        assert properties.keys() == (await api.json(path)).keys(), path
+        assert properties.keys() == (await api.json(path.format(race_id="rac_1"))).keys(), path
 
 
 class Texts(HTMLParser):

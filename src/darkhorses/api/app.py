@@ -23,6 +23,7 @@ from darkhorses.api.edge import Edge
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
+from darkhorses.api.stored_races import StoredRaces
 from darkhorses.database import open_database
 from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.readmodel.follower import Follower, keep_listening
@@ -65,6 +66,7 @@ def build_edge(
     application = create_application(
         publisher=publisher,
         past_days=PastDays(database, clock=clock),
+        stored_races=StoredRaces(database),
         reference=Reference(database, clock=clock),
     )
     return Edge(application)

@@ -26,6 +26,7 @@ from darkhorses.api.parameters import refuse_unknown_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
+from darkhorses.api.race_routes import get_race, get_race_history, get_races
 from darkhorses.api.reference import Reference
 from darkhorses.api.status_routes import (
     get_bookmakers,
@@ -34,6 +35,7 @@ from darkhorses.api.status_routes import (
     get_scheduler_status,
     get_version,
 )
+from darkhorses.api.stored_races import StoredRaces
 
 _DESCRIPTION = (
     "Live odds for UK and Irish horse racing. Prices are JSON numbers as the feed gives them; "
@@ -45,13 +47,18 @@ _DESCRIPTION = (
 
 
 def create_application(
-    *, publisher: Publisher, past_days: PastDays, reference: Reference
+    *,
+    publisher: Publisher,
+    past_days: PastDays,
+    stored_races: StoredRaces,
+    reference: Reference,
 ) -> Litestar:
     """Put the application together around what it serves from."""
     environment = make_environment()
     given: dict[str, Any] = {
         "publisher": publisher,
         "past_days": past_days,
+        "stored_races": stored_races,
         "reference": reference,
         "environment": environment,
         "documents": Documents(environment),
@@ -69,6 +76,9 @@ def create_application(
             get_races_by_stage,
             get_upcoming_races,
             get_next_race,
+            get_races,
+            get_race,
+            get_race_history,
             get_scheduler_status,
             get_bookmakers,
             get_courses,

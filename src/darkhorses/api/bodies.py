@@ -118,12 +118,8 @@ class AbsentRunner(msgspec.Struct, frozen=True, kw_only=True):
     non_runner_at: datetime | None
 
 
-class RaceSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A race and where it stands.
-
-    ``minutes_until`` counts whole minutes to the scheduled off and is negative past it;
-    ``last_updated`` is when a price last changed, ``checked_at`` when the feed was last asked.
-    """
+class RaceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a race is; ``race_time`` is London's clock."""
 
     race_id: str
     race_date: date
@@ -139,6 +135,15 @@ class RaceSummary(msgspec.Struct, frozen=True, kw_only=True):
     prize: str | None
     race_status: str | None
     is_abandoned: bool
+
+
+class RaceSummary(RaceFacts, frozen=True, kw_only=True):
+    """A race and where it stands.
+
+    ``minutes_until`` counts whole minutes to the scheduled off and is negative past it;
+    ``last_updated`` is when a price last changed, ``checked_at`` when the feed was last asked.
+    """
+
     is_over: bool
     runners: int
     stage: Stage

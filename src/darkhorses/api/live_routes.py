@@ -11,12 +11,11 @@ from litestar.params import QueryParameter
 from darkhorses.api.bodies import LiveOdds, NextRace, RacesByStage, UpcomingRaces
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.live_odds import LiveOddsQuery, live_odds
+from darkhorses.api.parameters import read_bookmaker
 from darkhorses.api.past_days import PastDays
-from darkhorses.api.problems import REFUSALS, BadParametersError, FieldError
+from darkhorses.api.problems import REFUSALS
 from darkhorses.api.publishing import Publisher, as_json
 from darkhorses.api.races import next_race, races_by_stage, upcoming_races
-from darkhorses.domain.bookmakers import bookmaker_named
-from darkhorses.domain.identifiers import BookmakerId
 from darkhorses.domain.london import race_day
 
 _Request = Request[Any, Any, Any]
@@ -54,7 +53,7 @@ async def get_live_odds(
     query = LiveOddsQuery(
         race_date=race_date or race_day(publisher.now()),
         course=course,
-        bookmaker_id=_bookmaker_id(bookmaker),
+        bookmaker_id=read_bookmaker("bookmaker", bookmaker) if bookmaker is not None else None,
         limit=limit,
         offset=offset,
     )
@@ -128,12 +127,3 @@ def get_next_race(
 ) -> Response[bytes | None]:
     """The next scheduled off, and how far today's card is."""
     return respond(request, publisher.published(("next-race",), as_json(next_race)))
-
-
-def _bookmaker_id(name: str | None) -> BookmakerId | None:
-    if name is None:
-        return None
-    try:
-        return bookmaker_named(name).bookmaker_id
-    except ValueError as error:
-        raise BadParametersError(FieldError(field="bookmaker", message=str(error))) from error

@@ -1,5 +1,6 @@
 """Query parameters: only those that an address knows, each once."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request
@@ -7,6 +8,8 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.params import ParameterKwarg, PathParameter
 
 from darkhorses.api.problems import BadParametersError, FieldError
+from darkhorses.domain.bookmakers import bookmaker_named
+from darkhorses.domain.identifiers import BookmakerId
 
 
 async def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
@@ -33,3 +36,30 @@ def _known(handler: BaseRouteHandler) -> list[str]:
         alias = definition.name if isinstance(definition, ParameterKwarg) else None
         known.append(alias or name)
     return sorted(set(known) - handler.resolve_dependencies().keys() - {"request"})
+
+
+def read_instant(field: str, text: str) -> datetime:
+    """A parameter's ISO 8601 time with its offset, as UTC; raises BadParametersError."""
+    try:
+        instant = datetime.fromisoformat(text)
+        if instant.tzinfo is not None:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise BadParametersError(
+        FieldError(
+            field=field,
+            message=(
+                "expected an ISO 8601 time with its offset, such as 2026-06-20T13:05:00Z "
+                "(in an address the + of an offset is written %2B)"
+            ),
+        )
+    )
+
+
+def read_bookmaker(field: str, name: str) -> BookmakerId:
+    """A parameter's bookmaker, by any of its names or by its id; raises BadParametersError."""
+    try:
+        return bookmaker_named(name).bookmaker_id
+    except ValueError as error:
+        raise BadParametersError(FieldError(field=field, message=str(error))) from error

@@ -9,6 +9,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap
 
 from darkhorses.api.encoding import encode
@@ -45,6 +46,14 @@ class BadParametersError(Exception):
         self.errors = errors
 
 
+class NotKnownError(Exception):
+    """What a part of the address names is not known; ``error`` says which part."""
+
+    def __init__(self, error: FieldError) -> None:
+        super().__init__(f"{error.field}: {error.message}")
+        self.error = error
+
+
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
@@ -68,6 +77,17 @@ REFUSALS: dict[int, ResponseSpec] = {
     ),
 }
 """How addresses that live on the database may refuse, for the documentation."""
+
+REFUSALS_OF_ONE: dict[int, ResponseSpec] = {
+    **REFUSALS,
+    HTTPStatus.NOT_FOUND: ResponseSpec(
+        Problem,
+        description="What the address names is not known",
+        generate_examples=False,
+        media_type=MEDIA_TYPE,
+    ),
+}
+"""How addresses of one thing may refuse."""
 
 
 def problem_response(
@@ -100,14 +120,29 @@ def _bad_parameters(_: Request[Any, Any, Any], error: BadParametersError) -> Res
     )
 
 
+def _not_known(_: Request[Any, Any, Any], error: NotKnownError) -> Response[bytes]:
+    return problem_response(HTTPStatus.NOT_FOUND, f"Not known: {error}.", errors=(error.error,))
+
+
 def _bad_values(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     extra = error.extra if isinstance(error.extra, list) else []
     errors = [
-        FieldError(field=str(item.get("key", "")), message=str(item.get("message", "")))
+        FieldError(
+            field=_name_in_address(request, str(item.get("key", ""))),
+            message=str(item.get("message", "")),
+        )
         for item in extra
         if isinstance(item, dict)
     ]
     return _bad_parameters(request, BadParametersError(*errors))
+
+
+def _name_in_address(request: Request[Any, Any, Any], argument: str) -> str:
+    """The parameter that a handler's argument has its value from: ``date`` for a ``day``."""
+    known = request.route_handler.parsed_fn_signature.parameters.get(argument)
+    definition = known.kwarg_definition if known is not None else None
+    name = definition.name if isinstance(definition, ParameterKwarg) else None
+    return name or argument
 
 
 def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -137,6 +172,7 @@ def _unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     BadParametersError: _bad_parameters,
+    NotKnownError: _not_known,
     ValidationException: _bad_values,
     HTTPException: _http,
     StoreError: _database_away,

@@ -17,6 +17,7 @@ from darkhorses.api.bodies import (
 from darkhorses.api.prepared import PreparedRaces
 from darkhorses.domain.freshness import is_stale, stale_after
 from darkhorses.domain.london import london_clock, race_day
+from darkhorses.domain.races import Race
 from darkhorses.domain.stages import QUIET, Stage, interval_of, next_stage, stage_at
 from darkhorses.readmodel.follower import Followed
 from darkhorses.readmodel.market import MarketRace
@@ -155,7 +156,7 @@ def next_race(lens: Lens) -> tuple[NextRace, datetime | None]:
 
 def race_summary(lens: Lens, race: MarketRace) -> RaceSummary:
     """A race and where it stands."""
-    return RaceSummary(**_summary_fields(lens, race))
+    return RaceSummary(**summary_fields(lens, race))
 
 
 def stage_race(lens: Lens, race: MarketRace, *, all_odds: bool | None) -> StageRace:
@@ -163,7 +164,7 @@ def stage_race(lens: Lens, race: MarketRace, *, all_odds: bool | None) -> StageR
     prepared = lens.prepared.of(lens.followed.market, race)
     coming = next_stage(race.race.off_dt, lens.now)
     return StageRace(
-        **_summary_fields(lens, race),
+        **summary_fields(lens, race),
         next_phase=coming.stage if coming is not None else None,
         next_phase_name=PHASE_NAMES[coming.stage] if coming is not None else None,
         next_phase_time=coming.begins_at if coming is not None else None,
@@ -175,8 +176,23 @@ def stage_race(lens: Lens, race: MarketRace, *, all_odds: bool | None) -> StageR
     )
 
 
-def _summary_fields(lens: Lens, race: MarketRace) -> dict[str, Any]:
+def summary_fields(lens: Lens, race: MarketRace) -> dict[str, Any]:
+    """The fields of a RaceSummary."""
     facts = race.race
+    return {
+        **race_facts(facts),
+        "is_over": race.is_over_at(lens.now),
+        "runners": len(lens.prepared.of(lens.followed.market, race).best),
+        "stage": stage_at(facts.off_dt, lens.now),
+        "minutes_until": minutes_until(facts.off_dt, lens.now),
+        "last_updated": race.stored.odds_changed_at or race.stored.checked_at,
+        "checked_at": race.stored.checked_at,
+        "stale": lens.is_stale(race),
+    }
+
+
+def race_facts(facts: Race) -> dict[str, Any]:
+    """The fields of RaceFacts."""
     return {
         "race_id": facts.race_id,
         "race_date": facts.race_date,
@@ -192,11 +208,9 @@ def _summary_fields(lens: Lens, race: MarketRace) -> dict[str, Any]:
         "prize": facts.prize,
         "race_status": facts.race_status,
         "is_abandoned": facts.is_abandoned,
-        "is_over": race.is_over_at(lens.now),
-        "runners": len(lens.prepared.of(lens.followed.market, race).best),
-        "stage": stage_at(facts.off_dt, lens.now),
-        "minutes_until": (facts.off_dt - lens.now) // _MINUTE,
-        "last_updated": race.stored.odds_changed_at or race.stored.checked_at,
-        "checked_at": race.stored.checked_at,
-        "stale": lens.is_stale(race),
     }
+
+
+def minutes_until(off_dt: datetime, now: datetime) -> int:
+    """Whole minutes to the scheduled off, negative past it."""
+    return (off_dt - now) // _MINUTE
