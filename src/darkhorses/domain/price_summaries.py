@@ -72,12 +72,17 @@ def is_exchange(bookmaker_id: BookmakerId) -> bool:
 
 def summarize_log(entries: Iterable[LoggedPrice], *, off_dt: datetime) -> PriceSummary | None:
     """Summarize a runner's entries, in order of time; None when no bookmaker had a price."""
-    path = list(_path(entries, off_dt=off_dt))
-    priced = [(at, prices) for at, prices in path if prices]
+    priced: list[tuple[datetime, Sequence[Fraction]]] = []
+    withdrawn_at: datetime | None = None
+    for at, prices in _path(entries, off_dt=off_dt):
+        if prices:
+            priced.append((at, prices))
+            withdrawn_at = None
+        elif priced and withdrawn_at is None:
+            withdrawn_at = at
     if not priced:
         return None
     bests = [max(prices) for _, prices in priced]
-    ended_at, ended_with = path[-1]
     return PriceSummary(
         data_source=DataSource.CHANGE_LOG,
         opening=bests[0],
@@ -86,7 +91,7 @@ def summarize_log(entries: Iterable[LoggedPrice], *, off_dt: datetime) -> PriceS
         highest=max(bests),
         forecast=_mean(priced[-1][1]),
         opened_at=priced[0][0],
-        withdrawn_at=None if ended_with else ended_at,
+        withdrawn_at=withdrawn_at,
     )
 
 
