@@ -14,6 +14,7 @@ from darkhorses.domain.prices import Price, read_price
 _TEXT = re.compile(r"^(?P<price>EVENS?|EVS|EV|\d+\s*/\s*\d+|\d+)\s*(?P<mark>[FJC])?F?$")
 _NO_PRICE = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "SP", "NR", "N/A", "NO SP"})
 _THOUSANDTH = Decimal("0.001")
+_TOO_LONG = 1_000_000
 
 
 class Favourite(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,8 @@ def read_starting_price(text: str, decimal_text: str = "") -> Price | None:
     over, under = int(numerator), int(denominator or "1")
     if over == 0 or under == 0:
         raise ValueError(f"starting price {text!r} has a zero")
+    if over >= _TOO_LONG * under:
+        raise ValueError(f"starting price {text!r} is out of range")
     return Price(decimal=as_decimal(Fraction(over, under) + 1), fractional=f"{over}/{under}")
 
 

@@ -30,6 +30,8 @@ _MONEY = re.compile(r"^(?P<sign>[£€]?)(?P<amount>\d[\d,]*(?:\.\d+)?)$")
 _LONGEST_PAYLOAD = 20_000
 _MOST_LENGTHS = 999_999
 _LONGEST_FURLONGS = 999
+_LAST_POSITION = 999
+_MOST_MONEY = Decimal(1_000_000_000)
 
 _pages = msgspec.json.Decoder(WireRawResults)
 _result = msgspec.json.Decoder(WireResult)
@@ -160,7 +162,7 @@ def _read_runner(wire: WireResultRunner, region: str, doubts: list[str]) -> Resu
         horse_id=HorseId(required(wire.horse_id, "horse_id")),
         horse_name=required(wire.horse, "horse"),
         position=position.upper() if position is not None else None,
-        position_no=int(position) if position is not None and position.isdecimal() else None,
+        position_no=_position_no(position),
         starting_price=_starting_price(wire, doubts),
         exchange_price=_number(wire.bsp, "bsp", doubts, above=Decimal(1)),
         beaten_by=_number(wire.ovr_btn, "ovr_btn", doubts),
@@ -176,6 +178,13 @@ def _read_runner(wire: WireResultRunner, region: str, doubts: list[str]) -> Resu
         trainer_id=text_of(wire.trainer_id),
         prize=_prize(wire.prize, region, doubts),
     )
+
+
+def _position_no(position: str | None) -> int | None:
+    """The number of a position; a code has none, and 0 is no place to finish in."""
+    if position is None or not position.isdecimal() or not 1 <= int(position) <= _LAST_POSITION:
+        return None
+    return int(position)
 
 
 def _starting_price(wire: WireResultRunner, doubts: list[str]) -> Price | None:
@@ -197,6 +206,9 @@ def _prize(leaf: Leaf, region: str, doubts: list[str]) -> Prize | None:
         return None
     is_euro = match["sign"] == "€" or (not match["sign"] and region == "IRE")
     amount = Decimal(match["amount"].replace(",", ""))
+    if amount >= _MOST_MONEY:
+        doubts.append(f"prize {text!r} is out of range")
+        return None
     return Prize(amount=amount, currency="EUR" if is_euro else "GBP")
 
 
