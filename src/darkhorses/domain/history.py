@@ -23,6 +23,7 @@ from darkhorses.domain.price_summaries import (
 )
 from darkhorses.domain.races import Card, Race, Runner
 from darkhorses.domain.results import (
+    NamedNonRunner,
     RaceResult,
     ResultRunner,
     name_key,
@@ -112,6 +113,14 @@ class PastRace(msgspec.Struct, frozen=True, kw_only=True):
     void: bool = False
 
     @property
+    def has_every_horse(self) -> bool:
+        """Whether the card could be read in full and has every horse that the result names."""
+        if self.card is None or not self.card.whole:
+            return False
+        on_card = {name_key(runner.horse_name) for runner in self.card.runners.values()}
+        return all(name_key(named.name) in on_card for named in _named(self))
+
+    @property
     def facts(self) -> Race | RaceResult:
         """The race's own facts, the card's where there is one."""
         if self.card is not None:
@@ -144,6 +153,21 @@ def historical_rows(past: PastRace) -> tuple[HistoricalRow, ...]:
     return tuple(sorted(rows, key=lambda row: row.horse_id))
 
 
+def _withdrawn(past: PastRace, absent: Mapping[HorseId, str | None]) -> frozenset[HorseId] | None:
+    """The non-runners that took prices with them; None when not all of them are known.
+
+    A reserve that never got a run is none, whatever the result names.
+    """
+    if past.card is None or not past.has_every_horse:
+        return None
+    runners = past.card.runners
+    return frozenset(horse_id for horse_id in absent if not runners[horse_id].is_reserve)
+
+
+def _named(past: PastRace) -> tuple[NamedNonRunner, ...]:
+    return () if past.result is None else read_non_runners(past.result.non_runners)
+
+
 def _non_runners(past: PastRace) -> dict[HorseId, str | None]:
     """The horses of the card that did not run, each with the reason that the result gives.
 
@@ -152,9 +176,7 @@ def _non_runners(past: PastRace) -> dict[HorseId, str | None]:
     """
     if past.card is None:
         return {}
-    named = {}
-    if past.result is not None:
-        named = {name_key(n.name): n.reason for n in read_non_runners(past.result.non_runners)}
+    named = {name_key(named.name): named.reason for named in _named(past)}
     found = {}
     for horse_id, runner in past.card.runners.items():
         key = name_key(runner.horse_name)
@@ -171,7 +193,7 @@ class _Desk:
 
     def __init__(self, past: PastRace, absent: Mapping[HorseId, str | None]) -> None:
         self._past = past
-        self._absent = absent
+        self._withdrawn = _withdrawn(past, absent)
         result = past.result
         ran = result.runners if result is not None else {}
         self._void = past.void or (result is not None and result.is_void)
@@ -345,13 +367,13 @@ class _Desk:
 
     def _rule_4(self, horse_id: HorseId) -> int | None:
         """Pence that a bet at the opening price lost by withdrawals after it; None: not known."""
+        if not self._withdrawn:
+            return None if self._withdrawn is None else 0
         logged = self._past.logged
-        if not self._absent:
-            return 0 if self._past.card is not None else None
         opened_at = self._summary(horse_id).opened_at
         if logged is None or opened_at is None:
             return None
-        withdrawn = [logged[other] for other in self._absent if other in logged]
+        withdrawn = [logged[other] for other in self._withdrawn if other in logged]
         return rule_4_pence(
             as_decimal(summary.closing)
             for summary in withdrawn
