@@ -18,6 +18,8 @@ from darkhorses.domain.starting_prices import read_starting_price
 from tests.market import NOON, Prices, card, race, runner
 
 NO_PRICES: Prices = {}
+LOST = Decimal(0)
+BACK = Decimal(1)
 HANDICAP = race(off_dt=NOON, race_name="A Handicap Hurdle")
 
 
@@ -154,7 +156,7 @@ def test_who_did_not_finish_ran_and_lost() -> None:
     for code in codes:
         row = found[f"horse{code.lower()}"]
         assert (row.finishing_position, row.position_no, row.is_non_runner) == (code, None, False)
-        assert (row.sp_win_return, row.place_return, row.ew_return) == (0, 0, 0)
+        assert (row.sp_win_return, row.place_return, row.ew_return) == (LOST, LOST, LOST)
 
 
 def test_a_void_race_gives_every_stake_back_and_keeps_its_starting_prices() -> None:
@@ -162,7 +164,7 @@ def test_a_void_race_gives_every_stake_back_and_keeps_its_starting_prices() -> N
     found = rows(card=declared(*names), result=result(*(ran(name, "VOI") for name in names)))
 
     for row in found.values():
-        assert (row.sp_win_return, row.place_return, row.ew_return) == (1, 1, 2)
+        assert (row.sp_win_return, row.place_return, row.ew_return) == (BACK, BACK, 2 * BACK)
         assert row.industry_sp == 5
 
 
@@ -170,8 +172,8 @@ def test_an_abandoned_race_has_rows_of_its_runners_with_every_stake_back() -> No
     found = rows(card=declared("Ada", "Bea"), void=True)
 
     assert [(row.sp_win_return, row.finishing_position) for row in found.values()] == [
-        (1, None),
-        (1, None),
+        (BACK, None),
+        (BACK, None),
     ]
     assert found["ada"].runners_count == 2
 
@@ -205,7 +207,7 @@ def test_non_runners_are_marked_on_the_card_named_by_the_result_or_absent_withou
     absent = {name: row.non_runner_reason for name, row in found.items() if row.is_non_runner}
     assert absent == {"bea": "vet", "cyd's gift": "self certificate, cough", "dot": None}
     assert [found[name].horse_number for name in ("bea", "dot")] == [2, 4]
-    assert (found["bea"].sp_win_return, found["bea"].rule_4_pence) == (1, None)
+    assert (found["bea"].sp_win_return, found["bea"].rule_4_pence) == (BACK, None)
 
 
 def test_a_reserve_without_a_run_has_no_row_and_one_that_ran_has() -> None:
@@ -237,8 +239,10 @@ def test_prices_come_from_our_log_or_else_from_the_card_or_else_there_are_none()
         DataSource.CHANGE_LOG, Decimal("4.333"), Decimal("4.5"),
     )  # fmt: skip
     assert (ada.pre_race_min, ada.forecasted_odds) == (Decimal(4), Decimal("4.333"))
-    assert (bea.data_source, bea.opening_price, bea.closing_price) == (DataSource.CARD, None, 3)
-    assert (bea.pre_race_max, bea.forecasted_odds) == (3, 3)
+    assert (bea.data_source, bea.opening_price, bea.closing_price) == (
+        DataSource.CARD, None, Decimal(3),
+    )  # fmt: skip
+    assert (bea.pre_race_max, bea.forecasted_odds) == (Decimal(3), Decimal(3))
     assert (cyd.data_source, cyd.closing_price) == (DataSource.RESULT, None)
 
 

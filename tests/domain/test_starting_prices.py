@@ -61,12 +61,12 @@ def test_a_decimal_is_within_half_a_thousandth_of_the_exact_price(value: Fractio
     assert abs(Fraction(as_decimal(value)) - value) <= Fraction(1, 2000)
 
 
-def ranked(**prices: str) -> dict[str, Favourite]:
+def ranked(**prices: str) -> dict[HorseId, Favourite]:
     read = {HorseId(horse): read_starting_price(text) for horse, text in prices.items()}
-    return dict(favourites_by_starting_price({h: p for h, p in read.items() if p is not None}))
+    return favourites_by_starting_price({h: p for h, p in read.items() if p is not None})
 
 
-def marks(found: dict[str, Favourite]) -> dict[str, tuple[int, str | None]]:
+def marks(found: dict[HorseId, Favourite]) -> dict[str, tuple[int, str | None]]:
     return {h: (f.rank, None if f.mark is None else f.mark.value) for h, f in found.items()}
 
 

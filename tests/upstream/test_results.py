@@ -117,8 +117,8 @@ def test_a_race_is_void_when_all_its_runners_are() -> None:
 def test_leaves_that_say_nothing_are_none() -> None:
     runner = runner_of(bsp=None, sp="-", sp_dec="-", ovr_btn="-", draw="", number="", prize="-")
 
-    assert runner.starting_price is runner.exchange_price is runner.beaten_by is None
-    assert runner.draw is runner.horse_number is runner.prize is None
+    assert (runner.starting_price, runner.exchange_price, runner.beaten_by) == (None, None, None)
+    assert (runner.draw, runner.horse_number, runner.prize) == (None, None, None)
 
 
 def test_a_fact_that_makes_no_sense_costs_that_fact_and_is_set_aside() -> None:
@@ -128,7 +128,8 @@ def test_a_fact_that_makes_no_sense_costs_that_fact_and_is_set_aside() -> None:
 
     (found,) = page.results
     (runner,) = found.runners.values()
-    assert runner.starting_price is runner.exchange_price is runner.age is runner.prize is None
+    assert (runner.starting_price, runner.exchange_price) == (None, None)
+    assert (runner.age, runner.prize) == (None, None)
     assert runner.position_no == 1
     (piece,) = page.unreadable
     assert (piece.kind, piece.race_id, page.unread) == ("race", "rac_1", 0)
@@ -139,7 +140,7 @@ def test_a_fact_that_makes_no_sense_costs_that_fact_and_is_set_aside() -> None:
 def test_a_prize_or_price_beyond_all_bounds_is_none() -> None:
     runner = runner_of(prize="9" * 15, sp="9" * 12)
 
-    assert runner.prize is runner.starting_price is None
+    assert (runner.prize, runner.starting_price) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_prize_or_price_beyond_all_bounds_is_none() -> None:
         result(off_dt="2026-06-20T14:12:00"),
         result(runners=[]),
         result(runners="none"),
-        result(finisher(position=["1"])),
+        result(finisher(number=["1"])),
     ],
 )
 def test_a_result_that_cannot_be_read_whole_is_not_read_at_all(broken: dict[str, Any]) -> None:
