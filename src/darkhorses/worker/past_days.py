@@ -154,6 +154,11 @@ class PastDays:
             PastDay(
                 ledger=ledger,
                 rows=rows,
+                whole_races=[
+                    race.facts.race_id
+                    for race in races
+                    if race.result is not None and race.has_every_horse
+                ],
                 results=results,
                 provisional=not is_settled(reading.day, reading.read_at),
                 # What cannot be understood often says not even of which region it is.
@@ -183,11 +188,17 @@ class PastDays:
         results: Sequence[RaceResult],
         shortfall: DayShortfall,
     ) -> list[PastRace]:
-        """Everything known of the races that have ended; others are left for a later reading."""
+        """Everything known of the races that have ended; others are left for a later reading.
+
+        So is a race whose card may be among those that the feed did not send: its result alone
+        would take away what an earlier reading knew of its prices.
+        """
         card_of = {card.race.race_id: card for card in cards}
         result_of = {result.race_id: result for result in results}
         void = {*shortfall.abandoned, *shortfall.never_had_result}
         ended = sorted(result_of.keys() | void)
+        if reading.cards.missing:
+            ended = [race_id for race_id in ended if race_id in card_of]
         async with self._database.connection() as connection:
             numbers = await saddle_cloth_numbers(connection, ended)
             logged_races = frozenset(await races_in_change_log(connection, reading.day, ended))

@@ -1,5 +1,6 @@
--- name: write_history(rows, written_at)^
--- Write the rows that are new or say something else than before; what those said goes to revisions.
+-- name: write_history(rows, whole_races, written_at)^
+-- Write the rows that are new or say something else than before, and drop those of whole races that
+-- are said no more; what they said goes to revisions.
 WITH incoming AS (
     SELECT told.*, to_jsonb(told) - ARRAY['created_at', 'updated_at', 'match_timestamp'] AS says
     FROM jsonb_populate_recordset(NULL::ra_odds_historical, :rows::jsonb) AS told
@@ -13,6 +14,14 @@ WITH incoming AS (
     FROM incoming
     LEFT JOIN stored USING (race_id, horse_id)
     WHERE stored.said IS DISTINCT FROM incoming.says
+), dropped AS (
+    DELETE FROM ra_odds_historical AS old
+    WHERE old.race_id = ANY(:whole_races::text[])
+        AND NOT EXISTS (
+            SELECT FROM incoming
+            WHERE incoming.race_id = old.race_id AND incoming.horse_id = old.horse_id
+        )
+    RETURNING old.*
 ), kept AS (
     INSERT INTO ra_odds_historical_revisions (race_id, horse_id, superseded_at, said)
     SELECT d.race_id, d.horse_id, :written_at::timestamptz, (
@@ -22,7 +31,10 @@ WITH incoming AS (
     )
     FROM differing AS d
     WHERE d.said IS NOT NULL
-    ORDER BY d.race_id, d.horse_id
+    UNION ALL
+    SELECT gone.race_id, gone.horse_id, :written_at::timestamptz, to_jsonb(gone)
+    FROM dropped AS gone
+    ORDER BY race_id, horse_id
     RETURNING 1
 ), written AS (
     INSERT INTO ra_odds_historical (

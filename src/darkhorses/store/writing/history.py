@@ -5,13 +5,14 @@ what is serialised is each day of a region, by an advisory lock that ends with i
 so holds through poolers too). Who comes with an older reading than the stored one writes nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime
 
 import msgspec
 
 from darkhorses.domain.history import HistoricalRow
+from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.race_days import RaceDay
 from darkhorses.domain.races import Unreadable
 from darkhorses.domain.results import RaceResult
@@ -25,17 +26,21 @@ Transaction = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
 class PastDay(msgspec.Struct, frozen=True, kw_only=True):
-    """A reading of a day of a region; ``ledger.checked_at`` is when the feed was asked."""
+    """A reading of a day of a region; ``ledger.checked_at`` is when the feed was asked.
+
+    Of ``whole_races`` every runner is among the rows, so that what is stored of others is wrong.
+    """
 
     ledger: RaceDay
     rows: Sequence[HistoricalRow]
+    whole_races: Collection[RaceId] = ()
     results: Sequence[RaceResult]
     provisional: bool
     unreadable: Sequence[Unreadable] = ()
 
 
 class WrittenDay(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows were new or different, and how many of those said something else before."""
+    """How many rows were new or different; ``revised`` said something else before, or are gone."""
 
     written: int = 0
     revised: int = 0
@@ -55,7 +60,10 @@ async def write_past_day(transaction: Transaction, past: PastDay) -> WrittenDay 
         if checked_at is not None and checked_at > read_at:
             return None
         written = await queries.write_history(
-            connection, rows=msgspec.json.encode(past.rows).decode(), written_at=read_at
+            connection,
+            rows=msgspec.json.encode(past.rows).decode(),
+            whole_races=list(past.whole_races),
+            written_at=read_at,
         )
         await queries.write_results(connection, results=_results_json(past), written_at=read_at)
         await set_aside(connection, past.unreadable, read_at)
