@@ -1,11 +1,15 @@
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.london import race_day, strikes
 from darkhorses.worker.hot_races import HotRaces
-from darkhorses.worker.triggers import RaceTrigger, next_look
+from darkhorses.worker.triggers import DailyTrigger, RaceTrigger, next_look
 
 OFF = datetime(2026, 6, 20, 14, 30, tzinfo=UTC)
 
@@ -58,6 +62,52 @@ def test_a_trigger_counts_from_the_last_look_by_whatever_poll_and_ends_with_the_
     assert trigger.get_next_fire_time(fired, before(3, 45)) == before(3, 35)
     over = True
     assert trigger.get_next_fire_time(fired, before(3)) is None
+
+
+def test_a_daily_trigger_fires_once_on_every_day_of_london_from_2024_to_2030() -> None:
+    trigger = DailyTrigger(1)
+    now = datetime(2024, 1, 1, 0, 0, tzinfo=UTC)
+    fired: list[datetime] = []
+    previous = None
+    while now.year < 2031:
+        # A scheduler asks when it has fired, and again after every tick that it slept through.
+        previous = trigger.get_next_fire_time(previous, now)
+        fired.append(previous)
+        now = previous + timedelta(milliseconds=3)
+
+    by_day = Counter(race_day(instant) for instant in fired)
+    days = (date(2031, 1, 1) - date(2024, 1, 1)).days
+    assert set(by_day.values()) == {1}
+    assert len(by_day) == days + 1
+
+
+instants = st.datetimes(
+    datetime(2024, 1, 1),  # noqa: DTZ001  # the strategy adds the zone
+    datetime(2031, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+
+
+@given(instants, st.none() | st.timedeltas(timedelta(0), timedelta(days=3)), st.integers(0, 23))
+def test_a_daily_trigger_names_the_first_strike_that_is_neither_past_nor_the_one_before(
+    now: datetime, since: timedelta | None, hour: int
+) -> None:
+    previous = None if since is None else now - since
+    at = DailyTrigger(hour).get_next_fire_time(previous, now)
+
+    assert at >= now
+    assert previous is None or at > previous
+    assert at == strikes(race_day(at), hour)
+    before = strikes(race_day(at) - timedelta(days=1), hour)
+    assert before < now or before == previous
+
+
+def test_a_daily_trigger_does_not_fire_again_in_the_hour_that_comes_twice() -> None:
+    half_past_one = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+    assert DailyTrigger(1).get_next_fire_time(half_past_one, half_past_one) == datetime(
+        2026, 10, 26, 1, 0, tzinfo=UTC
+    )
 
 
 async def test_the_most_overdue_race_goes_first_and_asking_twice_is_asking_once() -> None:

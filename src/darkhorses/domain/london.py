@@ -1,6 +1,6 @@
 """London time: where a race day is decided and local stamps are read."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 LONDON = ZoneInfo("Europe/London")
@@ -14,6 +14,14 @@ def race_day(now: datetime) -> date:
 def london_clock(instant: datetime) -> str:
     """An instant as London's 24-hour clock, ``HH:MM``."""
     return instant.astimezone(LONDON).strftime("%H:%M")
+
+
+def strikes(day: date, hour: int) -> datetime:
+    """When London's clocks strike an hour (0-23) of a day, in UTC: once on every day.
+
+    It is the first time where they strike it twice, and the jump where they jump over it.
+    """
+    return datetime.combine(day, time(hour), LONDON).astimezone(UTC)
 
 
 def read_local_stamp(text: str, *, now: datetime) -> datetime:

@@ -2,8 +2,8 @@
 
 It is keyed by race day and not by the clock. A run does what the ledger says is due: every gap of
 the last seven days, and once a day each of the last three, whose results may still be amended. So
-a worker that was down catches up when it starts, and when UK clocks go back and 01:00 strikes
-twice, the second run finds nothing to do.
+a worker that was down catches up when it starts, and one that starts again in the night, even in
+the hour that comes twice when UK clocks go back, finds nothing to do.
 """
 
 from collections.abc import Callable, Collection
@@ -11,10 +11,9 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 import msgspec
-from apscheduler.triggers.cron import CronTrigger
 
 from darkhorses.domain.errors import DarkHorsesError
-from darkhorses.domain.london import LONDON, race_day
+from darkhorses.domain.london import race_day
 from darkhorses.domain.race_days import GAPS_OF, RaceDay, is_due
 from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
@@ -23,6 +22,7 @@ from darkhorses.store.writing.lease import Lease, writing_transaction
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.past_days import FilledDay, PastDays
 from darkhorses.worker.scheduling import ScheduledJob
+from darkhorses.worker.triggers import DailyTrigger
 
 HISTORICAL_ODDS = "historical_odds"
 
@@ -131,7 +131,7 @@ def historical_odds_job(
     return ScheduledJob(
         name=HISTORICAL_ODDS,
         reason="daily at 01:00",
-        trigger=CronTrigger(hour=_HOUR, timezone=LONDON),
+        trigger=DailyTrigger(_HOUR),
         work=work,
         again_after=_AGAIN_AFTER,
     )

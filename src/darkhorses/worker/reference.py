@@ -4,14 +4,13 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import msgspec
-from apscheduler.triggers.cron import CronTrigger
 
-from darkhorses.domain.london import LONDON
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
 from darkhorses.store.writing.reference import write_reference
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.scheduling import ScheduledJob
+from darkhorses.worker.triggers import DailyTrigger
 
 REFERENCE = "reference"
 
@@ -55,7 +54,7 @@ def reference_job(
     return ScheduledJob(
         name=REFERENCE,
         reason="daily at 05:00",
-        trigger=CronTrigger(hour=_HOUR, timezone=LONDON),
+        trigger=DailyTrigger(_HOUR),
         work=work,
         again_after=_AGAIN_AFTER,
     )

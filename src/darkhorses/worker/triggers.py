@@ -1,15 +1,14 @@
-"""When to look at a race again: by how near its off is, until its market is over."""
+"""When a job is due: a race by how near its off is, a nightly job once a day of London."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.triggers.base import BaseTrigger
 
+from darkhorses.domain.london import race_day, strikes
 from darkhorses.domain.stages import interval_of, next_stage, stage_at
 
 _INTO_THE_STAGE = timedelta(seconds=1)
-
-
 _LATE_CARD = timedelta(seconds=10)
 
 
@@ -66,3 +65,22 @@ class RaceTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no ty
             # It has just fired and the look is still to come: count from the firing.
             looked_at = previous_fire_time.astimezone(UTC)
         return next_look(self._off_dt(), looked_at, now, card_interval=self._card_interval)
+
+
+class DailyTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler ships no types
+    """Fires once on every day of London, at an hour of its clocks.
+
+    APScheduler's cron fires twice on the day in October whose 01:00 strikes twice.
+    """
+
+    def __init__(self, hour: int) -> None:
+        self._hour = hour
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Answer APScheduler: the next time that is neither past nor the one before."""
+        day = race_day(now)
+        while (at := strikes(day, self._hour)) < now or (
+            previous_fire_time is not None and at <= previous_fire_time
+        ):
+            day += timedelta(days=1)
+        return at
