@@ -152,9 +152,11 @@ class Shift:
             reason=job.reason,
             record_success=job.record_success,
         )
-        if not succeeded and job.again_after is not None:
-            again = self._clock() + job.again_after
-            self._scheduler.modify_job(job.name, next_run_time=again)
+        scheduled = self._scheduler.get_job(job.name)
+        if succeeded or job.again_after is None or scheduled is None:
+            return
+        again = min(self._clock() + job.again_after, scheduled.next_run_time)
+        scheduled.modify(next_run_time=again)
 
     def _schedule_races(self) -> None:
         """Give each race that is not over a trigger of its own, by what is known of it now."""
