@@ -1,13 +1,13 @@
 """The commands ``darkhorses backfill`` and ``darkhorses run historical-odds``."""
 
 import asyncio
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import date, datetime, timedelta
 
-import click
 import msgspec
 from rich.console import Console
 from rich.progress import (
@@ -24,21 +24,23 @@ from rich.text import Text
 from darkhorses.database import open_database
 from darkhorses.domain.errors import SettingError
 from darkhorses.domain.london import race_day
-from darkhorses.domain.race_days import FIRST_DAY, GAPS_OF
+from darkhorses.domain.race_days import FIRST_DAY, GAPS_OF, RaceDay
 from darkhorses.logs import configure_logs
 from darkhorses.settings import Settings
 from darkhorses.store.lease import current_lease
 from darkhorses.store.migrations import require_current_schema
+from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
 from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.worker.app import clock, feed_access
 from darkhorses.worker.backfill import Backfilled, beside_a_worker, fill_days
-from darkhorses.worker.historical_odds import DueDay, Filled, due_days
+from darkhorses.worker.historical_odds import DueDay, due_days
 from darkhorses.worker.past_days import FilledDay, PastDays
 
 _CONNECTIONS = 4
 _LINES = 20
 _REQUESTS_A_DAY = 2
+_REGION = re.compile(r"[a-z]{2,3}")
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,20 +52,39 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     named: tuple[date, ...] = ()
 
 
-class DayRangeError(SettingError):
-    """The days asked for are none that can be read."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backfill is to read.
+
+    ``skipped`` days of a region need no reading now; ``requests`` is about how many it takes and
+    ``seconds`` the least time that the feed's pace allows for them.
+    """
+
+    due: tuple[DueDay, ...]
+    skipped: int
+    requests: int
+    seconds: int
+
+
+class SpanError(SettingError):
+    """An option asks for days or regions that cannot be read; the message names it."""
 
 
 def check_span(span: Span, now: datetime) -> None:
-    """Raise DayRangeError for days that are not over, or before the feed's first."""
-    today = race_day(now)
-    days = span.named or (span.first, span.last)
+    """Raise SpanError for days not over or before the feed's first, and for odd regions."""
+    yesterday = race_day(now) - timedelta(days=1)
+    options = [("--from", span.first), ("--to", span.last)]
+    for option, day in [("--date", day) for day in span.named] or options:
+        if day < FIRST_DAY:
+            raise SpanError(f"{option} {day}: the feed has no cards before {FIRST_DAY}")
+        if day > yesterday:
+            raise SpanError(f"{option} {day}: not over in London, the last day is {yesterday}")
     if span.first > span.last:
-        raise DayRangeError(f"--from {span.first} is after --to {span.last}")
-    if min(days) < FIRST_DAY:
-        raise DayRangeError(f"{min(days)}: the feed has no cards before {FIRST_DAY}")
-    if max(days) >= today:
-        raise DayRangeError(f"{max(days)} is not over in London; the last day is yesterday")
+        raise SpanError(f"--from {span.first}: after --to {span.last}")
+    for region in span.regions:
+        if not _REGION.fullmatch(region):
+            raise SpanError(
+                f"--regions or DARKHORSES_REGIONS {region!r}: expected codes such as gb,ire"
+            )
 
 
 def last_days(now: datetime, regions: tuple[str, ...], named: Sequence[date] = ()) -> Span:
@@ -74,8 +95,38 @@ def last_days(now: datetime, regions: tuple[str, ...], named: Sequence[date] = (
     )
 
 
-async def run_backfill(settings: Settings, span: Span, *, dry_run: bool = False) -> Backfilled:
+async def plan_backfill(settings: Settings, span: Span) -> Plan:
+    """What ``run_backfill`` would read; asks the ledger and not the feed."""
+    async with _opened(settings, span) as (_database, plan, _access):
+        return plan
+
+
+async def run_backfill(settings: Settings, span: Span) -> Backfilled:
     """Fill the days that the ledger lacks; ends early, and in order, at SIGINT or SIGTERM."""
+    async with (
+        _opened(settings, span) as (database, plan, access),
+        RacingApi.open(access, clock=clock) as feed,
+    ):
+        past = PastDays(feed, database, clock)
+        with _progress(len(plan.due), settings.log_level) as on_day:
+            filling = fill_days(
+                past,
+                database,
+                plan.due,
+                on_day=on_day,
+                rest=access.breaker_rest,
+                skipped=plan.skipped,
+            )
+            work = asyncio.create_task(filling)
+            with _stopping(work):
+                return await work
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings, span: Span
+) -> AsyncIterator[tuple[Database, Plan, FeedAccess]]:
+    """The database, what is to be read, and how the feed may be asked for it."""
     access = feed_access(settings)
     check_span(span, clock())
     async with open_database(
@@ -88,31 +139,30 @@ async def run_backfill(settings: Settings, span: Span, *, dry_run: bool = False)
         if lease is not None and lease.is_live:
             paces = beside_a_worker(access.paces)
             access = msgspec.structs.replace(access, paces=paces)
-        if span.named:
-            due = [DueDay(day=day, regions=span.regions) for day in sorted(set(span.named))]
-        else:
-            due = due_days(span.first, span.last, span.regions, ledger, clock())
+        yield database, _plan(span, ledger, access), access
+
+
+def _plan(span: Span, ledger: dict[tuple[date, str], RaceDay], access: FeedAccess) -> Plan:
+    skipped = 0
+    if span.named:
+        due = [DueDay(day=day, regions=span.regions) for day in sorted(set(span.named))]
+    else:
+        due = due_days(span.first, span.last, span.regions, ledger, clock())
         days = (span.last - span.first).days + 1
-        wanted = sum(len(day.regions) for day in due)
-        skipped = 0 if span.named else days * len(span.regions) - wanted
-        if dry_run:
-            _say_plan(due, access)
-            return Backfilled(filled=Filled(), skipped=skipped)
-        async with RacingApi.open(access, clock=clock) as feed:
-            past = PastDays(feed, database, clock)
-            with _progress(len(due), settings.log_level) as on_day:
-                work = asyncio.create_task(
-                    fill_days(past, database, due, on_day=on_day, skipped=skipped)
-                )
-                with _stopping(work):
-                    return await work
+        skipped = days * len(span.regions) - sum(len(day.regions) for day in due)
+    return Plan(
+        due=tuple(due),
+        skipped=skipped,
+        requests=len(due) * _REQUESTS_A_DAY,
+        seconds=round(len(due) / access.paces.racecards_per_second),
+    )
 
 
 def summary(done: Backfilled) -> list[str]:
     """What a backfill brought, in lines for people."""
     filled = done.filled
     lines = [
-        f"days {filled.days} read, {done.skipped} complete already, {done.left} not come to",
+        f"days {filled.days} read, {done.skipped} up to date, {done.left} not come to",
         f"races {filled.races}",
         f"rows {filled.rows}: {filled.written} new or different, {filled.revised} of them revised",
         f"gaps {len(filled.gaps)}",
@@ -123,15 +173,15 @@ def summary(done: Backfilled) -> list[str]:
     return lines
 
 
-def _say_plan(due: Sequence[DueDay], access: FeedAccess) -> None:
-    regions = sum(len(day.regions) for day in due)
-    seconds = len(due) / access.paces.racecards_per_second
-    click.echo(
-        f"would read {len(due)} days ({regions} by region) in about "
-        f"{len(due) * _REQUESTS_A_DAY} requests, {timedelta(seconds=round(seconds))} or more"
-    )
-    for day in due:
-        click.echo(f"  {day.day} {' '.join(day.regions)}")
+def plan_lines(plan: Plan) -> list[str]:
+    """What a backfill would do, in lines for people."""
+    regions = sum(len(day.regions) for day in plan.due)
+    took = timedelta(seconds=plan.seconds)
+    first = f"would read {len(plan.due)} days ({regions} by region), {plan.requests} requests or so"
+    return [
+        f"{first}, in {took} or more",
+        *(f"  {day.day} {' '.join(day.regions)}" for day in plan.due),
+    ]
 
 
 @contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def run(job: str, dates: tuple[datetime, ...], *, as_json: bool) -> None:
-    """Run one JOB once and print what it found."""
+    """Run one JOB once and print what it found; exit 1 when gaps are left."""
     settings = start_settings()
     if job == "historical-odds":
         _run_historical_odds(settings, dates, as_json=as_json)
@@ -76,19 +76,29 @@ def backfill(
     beside a worker, with half of its pace. Exits with 1 when gaps are left.
     """
     settings = start_settings()
-    from darkhorses.backfilling import Span, last_days, run_backfill  # noqa: PLC0415
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.backfilling import (  # noqa: PLC0415
+        Span,
+        last_days,
+        plan_backfill,
+        plan_lines,
+        run_backfill,
+    )
     from darkhorses.worker.app import clock  # noqa: PLC0415
 
-    named = tuple(r.strip().lower() for r in (regions or "").split(",") if r.strip())
+    named = None if regions is None else tuple(r.strip().lower() for r in regions.split(","))
     yesterday = last_days(clock(), settings.regions).last
     span = Span(
         first=from_day.date(),
         last=yesterday if to_day is None else to_day.date(),
-        regions=named or settings.regions,
+        regions=settings.regions if named is None else named,
     )
-    done = asyncio.run(run_backfill(settings, span, dry_run=dry_run))
-    if not dry_run:
-        _finish(done, as_json=as_json)
+    if dry_run:
+        plan = asyncio.run(plan_backfill(settings, span))
+        click.echo(msgspec.json.encode(plan).decode() if as_json else "\n".join(plan_lines(plan)))
+        return
+    _finish(asyncio.run(run_backfill(settings, span)), as_json=as_json)
 
 
 def _finish(done: "Backfilled", *, as_json: bool) -> None:

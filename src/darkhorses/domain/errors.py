@@ -16,6 +16,8 @@ class DarkHorsesError(Exception):
     │   ├── UnavailableError            network, timeout, 5xx
     │   │   └── CircuitOpenError        not even asked: the feed failed too often just now
     │   └── MalformedError              an answer that is not what the feed promises
+    ├── worker.historical_odds.DaysUnreadError  the feed failed for some of the last days
+    ├── worker.backfill.FeedDownError           the feed failed for day after day
     ├── api.app.CannotListenError       the API's address is taken or not of this machine
     ├── api.publishing.NotLoadedError   the API has not read the market yet
     └── store.errors.StoreError         the database

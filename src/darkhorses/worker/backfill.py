@@ -3,13 +3,14 @@
 Resumable by the ledger: a day that is complete is not asked for again, and one that was cut off in
 the middle was never written. It needs no lease and runs beside a live worker: the days are
 serialised one by one, and it takes a smaller part of the feed's pace while a worker leads, because
-the limits are of the account and not of a process.
+the limits are of the account and not of a process. After a day that the feed failed for it rests,
+and it gives up when too many fail in a row: an outage of a minute does not cost the days after it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 
@@ -26,9 +27,14 @@ _STATEMENT_LIMIT = "30s"
 _LOCK_LIMIT = "10s"
 _BESIDE_A_WORKER = 0.5
 _GUARD_BESIDE_A_WORKER = 25
+_MOST_FAILURES = 30
 
 OnDay = Callable[[DueDay, Sequence[FilledDay]], None]
 """Told of each day that is done."""
+
+
+class FeedDownError(DarkHorsesError):
+    """The feed failed for day after day; the message says how."""
 
 
 class Backfilled(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,45 +62,80 @@ def beside_a_worker(paces: Paces) -> Paces:
 
 
 async def fill_days(
-    past: PastDays, database: Database, days: Sequence[DueDay], *, on_day: OnDay, skipped: int = 0
+    past: PastDays,
+    database: Database,
+    days: Sequence[DueDay],
+    *,
+    on_day: OnDay,
+    rest: timedelta,
+    skipped: int = 0,
 ) -> Backfilled:
     """Read days and write them; a day that the feed failed for is tried once more at the end.
 
-    Cancelled, the days in hand are rolled back and what was done is returned all the same.
+    ``rest`` is how long the feed is left alone after a failure. Cancelled, the days in hand are
+    rolled back and what was done is returned all the same.
     """
-    filled: dict[date, list[FilledDay]] = {}
+    filling = _Filling(past, database, rest)
     error: str | None = None
     try:
-        await _fill_all(past, database, days, filled, on_day)
-        failed = [due for due in days if any(day.failed for day in filled.get(due.day, ()))]
-        await _fill_all(past, database, failed, filled, lambda _due, _found: None)
+        await filling.read(days, on_day)
+        if again := filling.failed(days):
+            await asyncio.sleep(rest.total_seconds())
+            await filling.read(again, lambda _due, _found: None)
     except asyncio.CancelledError:
         error = "interrupted"
     except ExceptionGroup as group:
-        known = group.subgroup(DarkHorsesError)
-        if known is None or group.subgroup(lambda e: not isinstance(e, DarkHorsesError)):
+        known, unknown = group.split(DarkHorsesError)
+        if known is None or unknown is not None:
             raise
         error = str(_first(known))
     return Backfilled(
-        filled=added_up([day for found in filled.values() for day in found]),
+        filled=added_up([day for found in filling.filled.values() for day in found]),
         skipped=skipped,
-        left=sum(len(due.regions) for due in days if due.day not in filled),
+        left=sum(len(due.regions) for due in days if due.day not in filling.filled),
         error=error,
     )
 
 
-async def _fill_all(
-    past: PastDays,
-    database: Database,
-    days: Collection[DueDay],
-    filled: dict[date, list[FilledDay]],
-    on_day: OnDay,
-) -> None:
-    waiting = iter(list(days))
+class _Filling:
+    """Days being read, several at a time; ``filled`` is what became of each."""
+
+    def __init__(self, past: PastDays, database: Database, rest: timedelta) -> None:
+        self._past = past
+        self._database = database
+        self._rest = rest.total_seconds()
+        self._failures = 0
+        self.filled: dict[date, list[FilledDay]] = {}
+
+    async def read(self, days: Sequence[DueDay], on_day: OnDay) -> None:
+        """Read days; raises a group with FeedDownError when too many fail in a row."""
+        waiting = iter(days)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_IN_FLIGHT, len(days))):
+                group.create_task(self._work(waiting, on_day))
+
+    def failed(self, days: Sequence[DueDay]) -> list[DueDay]:
+        """The days among these that the feed failed for."""
+        return [due for due in days if any(day.failed for day in self.filled.get(due.day, ()))]
+
+    async def _work(self, waiting: Iterator[DueDay], on_day: OnDay) -> None:
+        failed: list[FilledDay] = []
+        for due in waiting:
+            if failed:
+                await asyncio.sleep(self._rest)
+            found = await self._past.fill(due.day, due.regions, self._transaction)
+            self.filled[due.day] = found
+            on_day(due, found)
+            failed = [day for day in found if day.failed]
+            self._failures = self._failures + 1 if failed else 0
+            if self._failures >= _MOST_FAILURES:
+                raise FeedDownError(
+                    f"{self._failures} days in a row could not be read: {failed[0].gap}"
+                )
 
     @asynccontextmanager
-    async def transaction() -> AsyncIterator[Connection]:
-        async with database.transaction() as connection:
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._database.transaction() as connection:
             await queries.lease_limit_writer(
                 connection,
                 idle_timeout=_IDLE_LIMIT,
@@ -102,16 +143,6 @@ async def _fill_all(
                 lock_timeout=_LOCK_LIMIT,
             )
             yield connection
-
-    async def work() -> None:
-        for due in waiting:
-            found = await past.fill(due.day, due.regions, transaction)
-            filled[due.day] = found
-            on_day(due, found)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(_IN_FLIGHT, len(days))):
-            group.create_task(work())
 
 
 def _first(group: BaseException) -> BaseException:
