@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock wheel clean
+.PHONY: help demo test soak check format lock wheel clean
 
 help: ## say what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -18,6 +18,9 @@ demo: $(RUNTIME) ## live odds of a simulated race day on http://127.0.0.1:8000
 
 test: $(DEVELOPMENT) ## run the whole suite
 	$(BIN)/pytest -n auto
+
+soak: $(DEVELOPMENT) ## run the tests that take minutes
+	$(BIN)/pytest -m soak
 
 check: $(DEVELOPMENT) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check src tests
