@@ -1,7 +1,8 @@
 """Recorded results of the real feed, through reader and settlement into the database.
 
 Their cards were not recorded, so a card is made of each result: its horses, and those that it names
-as non-runners. What is expected was read off the payloads by eye.
+as non-runners; and a result is made for a recorded card. What is expected was read off the payloads
+by eye.
 """
 
 import json
@@ -19,6 +20,7 @@ from tests.feeds import Feed, StagedSource
 from tests.market import StoppedClock
 from tests.past_days import table
 from tests.recorded import RECORDED, needs_recordings
+from tests.results import finisher, result
 
 pytestmark = [needs_recordings, pytest.mark.recorded]
 
@@ -41,6 +43,21 @@ class Table:
         self._source.cards += [_card_of(result, *absent) for result in results]
         day, region = date.fromisoformat(results[0]["date"]), results[0]["region"].lower()
         (filled,) = await self._past.fill(day, [region], self._database.transaction)
+        return filled
+
+    async def fill_card(self, name: str, *positions: tuple[str, str, str]) -> FilledDay:
+        """Read a recorded card with a result of horse, position and starting price."""
+        payload = json.loads((RECORDED / name).read_bytes())
+        id_of = {horse["horse"]: horse["horse_id"] for horse in payload["runners"]}
+        ran = [
+            finisher(position, horse_id=id_of[horse], horse=f"{horse} (IRE)", sp=price, prize="")
+            for horse, position, price in positions
+        ]
+        facts = ("race_id", "date", "off_dt", "course_id", "course", "region", "race_name")
+        self._source.results_of_all.append(result(*ran, **{f: payload[f] for f in facts}))
+        self._source.cards.append(payload)
+        day = date.fromisoformat(payload["date"])
+        (filled,) = await self._past.fill(day, ["gb"], self._database.transaction)
         return filled
 
     async def row(self, horse: str, columns: str) -> tuple[Any, ...]:
@@ -230,6 +247,33 @@ async def test_a_recorded_page_that_was_cut_is_read_in_full_and_the_day_is_not_c
     assert await historical.row("Londoner", "weight, place_return, sp_favorite_position") == (
         "10-0", Decimal("1.9"), 4,
     )  # fmt: skip
+
+
+async def test_a_recorded_card_gives_frozen_prices_without_the_exchange_and_its_non_runner(
+    historical: Table,
+) -> None:
+    filled = await historical.fill_card(
+        "racecard_pro_nonrunner_hereford_2025-10-13.json",
+        ("Jackstell", "1", "4/5F"),
+        ("Big Boy Barney", "2", "9/4"),
+        ("Whatyouwaitingfor", "3", "11/2"),
+        ("Marhaba The Champ", "PU", "16/1"),
+    )
+
+    assert (filled.rows, filled.gap) == (5, None)
+    # Of 27 bookmakers 3 had 5/6, 19 had 4/5 and 5 had 8/11; the exchange's 1.92 is none of them.
+    assert await historical.row(
+        "Jackstell", "data_source, opening_price, closing_price, pre_race_min, forecasted_odds"
+    ) == ("card", None, *decimals("1.833", "1.727", "1.79"))
+    assert await historical.row("Marhaba The Champ", "pre_race_min, pre_race_max") == (9, 19)
+    # Five were declared and four ran: nobody is paid for a place.
+    assert await historical.row(
+        "Jackstell", "sp_win_return, place_return, ew_return, runners_count, weight"
+    ) == (Decimal("1.8"), None, None, 4, "11-4")
+    assert await historical.row(
+        "Spartan Times",
+        "is_non_runner, jockey, horse_number, data_source, sp_win_return, place_return",
+    ) == (True, None, None, "result", 1, None)
 
 
 async def test_of_the_recorded_results_nothing_is_set_aside(historical: Table) -> None:
