@@ -162,7 +162,7 @@ def summary(done: Backfilled) -> list[str]:
     """What a backfill brought, in lines for people."""
     filled = done.filled
     lines = [
-        f"days {filled.days} read, {done.skipped} up to date, {done.left} not come to",
+        f"days by region: {filled.days} read, {done.skipped} up to date, {done.left} not come to",
         f"races {filled.races}",
         f"rows {filled.rows}: {filled.written} new or different, {filled.revised} of them revised",
         f"gaps {len(filled.gaps)}",

@@ -64,7 +64,9 @@ async def test_a_feed_that_stays_away_ends_it_and_the_days_not_come_to_are_untou
     assert done.error is not None
     assert done.error.startswith("30 days in a row could not be read: the feed failed: ")
     assert done.left >= 60 - 30 - 6
-    assert (await table(database, "SELECT count(*) FROM race_days"))[0][0] == 60 - done.left
+    ((noted,),) = await table(database, "SELECT count(*) FROM race_days")
+    # Days in hand when it ended may have been noted as failed, others were not come to.
+    assert 60 - done.left <= noted <= 60 - done.left + 6
     assert not done.is_whole
 
 

@@ -8,6 +8,7 @@ import pytest
 from darkhorses.domain.race_days import Completeness, RaceDay
 from darkhorses.simulator.generated import GeneratedSource
 from darkhorses.simulator.schedule import OrdinarySchedule
+from darkhorses.store.errors import LeaseLostError
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease, acquire
 from darkhorses.worker.historical_odds import (
@@ -151,6 +152,17 @@ async def test_days_that_could_not_be_read_fail_the_run_and_are_read_by_the_next
     ]
     nights.feed.fail()
     assert (await nights.run()).days == 14
+
+
+async def test_a_leader_that_has_lost_its_lease_writes_nothing(nights: Nights) -> None:
+    async with nights.database.transaction() as connection:
+        await connection.execute("UPDATE worker_lease SET expires_at = '-infinity'")
+        assert await acquire(connection, "live", "another", timedelta(hours=1)) is not None
+    with pytest.raises(LeaseLostError):
+        await nights.run()
+
+    assert await nights.ledger() == {}
+    assert (await nights.sums())[-2:] == (0, 0)
 
 
 async def test_a_run_that_breaks_off_keeps_the_days_that_it_wrote(

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -45,7 +46,8 @@ class Desk:
             self.source.results_of_all.append(result(*finishers, **facts))
 
     async def fill(self, *regions: str) -> list[FilledDay]:
-        return await self.past.fill(DAY, regions or ("gb",), self.database.transaction)
+        filling = self.past.fill(DAY, regions or ("gb",), self.database.transaction)
+        return [day async for day in filling]
 
     async def ledger(self, region: str = "gb") -> tuple[str, str, str | None]:
         async with self.database.connection() as connection:
@@ -184,6 +186,15 @@ async def test_exchange_starting_prices_come_with_a_later_reading(desk: Desk) ->
     assert await table(desk.database, "SELECT DISTINCT said FROM ra_odds_historical_revisions") == [
         ('{"bsp": null}',)
     ]
+
+
+async def test_two_who_write_a_day_at_once_write_it_once(desk: Desk) -> None:
+    desk.stage(*five_ran())
+    both = await asyncio.gather(desk.fill("gb", "ire"), desk.fill("gb", "ire"))
+
+    assert sum(day.written for found in both for day in found) == 5
+    assert (await desk.sums())[-2:] == (5, 0)
+    assert await table(desk.database, "SELECT attempts FROM race_days") == [(2,), (2,)]
 
 
 async def test_an_older_reading_never_overwrites_a_newer_one(desk: Desk) -> None:

@@ -42,8 +42,7 @@ class Table:
         self._source.results_of_all += results
         self._source.cards += [_card_of(result, *absent) for result in results]
         day, region = date.fromisoformat(results[0]["date"]), results[0]["region"].lower()
-        (filled,) = await self._past.fill(day, [region], self._database.transaction)
-        return filled
+        return await self._fill(day, region)
 
     async def fill_card(self, name: str, *positions: tuple[str, str, str]) -> FilledDay:
         """Read a recorded card with a result of horse, position and starting price."""
@@ -57,7 +56,11 @@ class Table:
         self._source.results_of_all.append(result(*ran, **{f: payload[f] for f in facts}))
         self._source.cards.append(payload)
         day = date.fromisoformat(payload["date"])
-        (filled,) = await self._past.fill(day, ["gb"], self._database.transaction)
+        return await self._fill(day, "gb")
+
+    async def _fill(self, day: date, region: str) -> FilledDay:
+        filling = self._past.fill(day, [region], self._database.transaction)
+        (filled,) = [told async for told in filling]
         return filled
 
     async def row(self, horse: str, columns: str) -> tuple[Any, ...]:

@@ -90,22 +90,22 @@ async def fill_days(
             raise
         error = str(_first(known))
     return Backfilled(
-        filled=added_up([day for found in filling.filled.values() for day in found]),
+        filled=added_up(filling.filled.values()),
         skipped=skipped,
-        left=sum(len(due.regions) for due in days if due.day not in filling.filled),
+        left=sum((due.day, r) not in filling.filled for due in days for r in due.regions),
         error=error,
     )
 
 
 class _Filling:
-    """Days being read, several at a time; ``filled`` is what became of each."""
+    """Days being read, several at a time; ``filled`` is what became of each in each region."""
 
     def __init__(self, past: PastDays, database: Database, rest: timedelta) -> None:
         self._past = past
         self._database = database
         self._rest = rest.total_seconds()
         self._failures = 0
-        self.filled: dict[date, list[FilledDay]] = {}
+        self.filled: dict[tuple[date, str], FilledDay] = {}
 
     async def read(self, days: Sequence[DueDay], on_day: OnDay) -> None:
         """Read days; raises a group with FeedDownError when too many fail in a row."""
@@ -116,15 +116,18 @@ class _Filling:
 
     def failed(self, days: Sequence[DueDay]) -> list[DueDay]:
         """The days among these that the feed failed for."""
-        return [due for due in days if any(day.failed for day in self.filled.get(due.day, ()))]
+        failed = {day.race_date for day in self.filled.values() if day.failed}
+        return [due for due in days if due.day in failed]
 
     async def _work(self, waiting: Iterator[DueDay], on_day: OnDay) -> None:
         failed: list[FilledDay] = []
         for due in waiting:
             if failed:
                 await asyncio.sleep(self._rest)
-            found = await self._past.fill(due.day, due.regions, self._transaction)
-            self.filled[due.day] = found
+            found = []
+            async for day in self._past.fill(due.day, due.regions, self._transaction):
+                found.append(day)
+                self.filled[day.race_date, day.region] = day
             on_day(due, found)
             failed = [day for day in found if day.failed]
             self._failures = self._failures + 1 if failed else 0

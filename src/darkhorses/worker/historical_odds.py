@@ -102,7 +102,7 @@ async def fill_due_days(
         ledger = await race_days_between(connection, first, yesterday, regions)
     filled: list[FilledDay] = []
     for due in due_days(first, yesterday, regions, ledger, now):
-        filled += await past.fill(due.day, due.regions, transaction)
+        filled += [day async for day in past.fill(due.day, due.regions, transaction)]
     return added_up(filled)
 
 

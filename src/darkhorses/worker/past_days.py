@@ -5,7 +5,7 @@ split by region, because the ledger is.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import date, datetime
 from functools import partial
 
@@ -77,11 +77,11 @@ class PastDays:
 
     async def fill(
         self, day: date, regions: Collection[str], transaction: Transaction
-    ) -> list[FilledDay]:
-        """Read a day of some regions and write it, region by region.
+    ) -> AsyncIterator[FilledDay]:
+        """Read a day of some regions and write it; tells of each region when it is written.
 
-        A failed read is noted in the ledger and said in the answer. Raises BadCredentialsError
-        and PlanTooSmallError, which no other day would escape, and StoreErrors.
+        A failed read is noted in the ledger and told of. Raises BadCredentialsError and
+        PlanTooSmallError, which no other day would escape, and StoreErrors.
         """
         asked = sorted(regions)
         try:
@@ -92,11 +92,11 @@ class PastDays:
         except FeedError as error:
             await note_failed_reading(transaction, day, asked, str(error))
             _log.warning("past_day.failed", race_date=str(day), regions=asked, error=str(error))
-            return [
-                FilledDay(race_date=day, region=region, gap=str(error), failed=True)
-                for region in asked
-            ]
-        return [await self._write(reading, region, asked, transaction) for region in asked]
+            for region in asked:
+                yield FilledDay(race_date=day, region=region, gap=str(error), failed=True)
+            return
+        for region in asked:
+            yield await self._write(reading, region, asked, transaction)
 
     async def _read(self, day: date, regions: Sequence[str]) -> _Reading:
         read_at = self._clock()
