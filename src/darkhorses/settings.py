@@ -136,6 +136,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "a number from 1 to 1000",
         ),
     ] = 90
+    exports_at_once: Annotated[
+        int,
+        Meta(ge=1, le=20),
+        _setting(
+            "DARKHORSES_EXPORTS_AT_ONCE",
+            "exports that the API serves at a time, over a connection to the database each",
+            "a number from 1 to 20",
+        ),
+    ] = 1
     pooler: Annotated[
         str,
         Meta(pattern=r"^(auto|none|session|transaction)$"),

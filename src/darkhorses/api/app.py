@@ -20,6 +20,8 @@ from granian.server.embed import Server
 from darkhorses import __version__
 from darkhorses.api.application import create_application
 from darkhorses.api.edge import Edge
+from darkhorses.api.exports import Exports
+from darkhorses.api.history import History
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CONNECTIONS = 3
-"""With the one that listens four: two APIs and two workers of a deploy stay under 13."""
+CONNECTIONS = 2
+"""With the one that listens and an export's four: two APIs and two workers of a deploy stay under
+13. One is the follower's whenever it wants it, since history is read one question at a time."""
+
 LAST_ANSWERS = timedelta(seconds=2)
 """How long requests in hand may take once the service is told to stop."""
 
@@ -60,6 +64,7 @@ def build_edge(
     *,
     clock: Callable[[], datetime],
     card_interval: timedelta,
+    exports_at_once: int = 1,
 ) -> Edge:
     """Put together what answers requests."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
@@ -68,6 +73,8 @@ def build_edge(
         past_days=PastDays(database, clock=clock),
         stored_races=StoredRaces(database),
         reference=Reference(database, clock=clock),
+        history=History(database, clock=clock),
+        exports=Exports(database, at_once=exports_at_once),
     )
     return Edge(application)
 
@@ -92,6 +99,7 @@ async def run_api(settings: Settings) -> None:
             follower,
             clock=utc_now,
             card_interval=timedelta(seconds=settings.poll_interval),
+            exports_at_once=settings.exports_at_once,
         )
         following: list[Coroutine[None, None, None]] = [follower.run()]
         if not is_transaction_pooler(database.url, settings.pooler):

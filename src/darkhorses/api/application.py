@@ -7,6 +7,14 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
 from darkhorses import __version__
+from darkhorses.api.export_routes import get_export
+from darkhorses.api.exports import Exports
+from darkhorses.api.history import History
+from darkhorses.api.history_routes import (
+    get_historical_odds,
+    get_historical_summary,
+    get_race_days,
+)
 from darkhorses.api.live_routes import (
     get_live_odds,
     get_next_race,
@@ -28,6 +36,7 @@ from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.race_routes import get_race, get_race_history, get_races
 from darkhorses.api.reference import Reference
+from darkhorses.api.result_routes import get_result, get_results
 from darkhorses.api.status_routes import (
     get_bookmakers,
     get_courses,
@@ -38,8 +47,8 @@ from darkhorses.api.status_routes import (
 from darkhorses.api.stored_races import StoredRaces
 
 _DESCRIPTION = (
-    "Live odds for UK and Irish horse racing. Prices are JSON numbers as the feed gives them; "
-    "instants are ISO 8601 in UTC, race_time is London's clock. Every live row says when the "
+    "Live odds and results of UK and Irish horse racing. Prices are JSON numbers as the feed gives "
+    "them; instants are ISO 8601 in UTC, race_time is London's clock. Every live row says when the "
     "feed was last asked (checked_at) and whether that is too long ago (stale). Send a body's "
     "ETag as If-None-Match and an unchanged one costs an empty 304. Errors are problems of "
     "RFC 9457 (application/problem+json); a 400 names each wrong parameter under errors."
@@ -52,6 +61,8 @@ def create_application(
     past_days: PastDays,
     stored_races: StoredRaces,
     reference: Reference,
+    history: History,
+    exports: Exports,
 ) -> Litestar:
     """Put the application together around what it serves from."""
     environment = make_environment()
@@ -60,6 +71,8 @@ def create_application(
         "past_days": past_days,
         "stored_races": stored_races,
         "reference": reference,
+        "history": history,
+        "exports": exports,
         "environment": environment,
         "documents": Documents(environment),
         "static_files": StaticFiles(),
@@ -82,6 +95,12 @@ def create_application(
             get_scheduler_status,
             get_bookmakers,
             get_courses,
+            get_historical_odds,
+            get_historical_summary,
+            get_results,
+            get_result,
+            get_race_days,
+            get_export,
         ],
         dependencies={name: _provide(thing) for name, thing in given.items()},
         before_request=refuse_unknown_parameters,

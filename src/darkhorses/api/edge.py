@@ -30,6 +30,14 @@ _UNANSWERED = 499
 """What the log says of a request that went away, or was cut, before it had an answer."""
 
 
+_IS_HEAD = "darkhorses.is_head"
+
+
+def is_head(scope: Scope) -> bool:
+    """Whether a request that is answered as GET was HEAD: its body is not worth making."""
+    return _IS_HEAD in scope
+
+
 class Edge:
     """An ASGI application around another."""
 
@@ -63,7 +71,7 @@ class Edge:
         status = _UNANSWERED
         is_head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]  # http scopes have one
         if is_head:
-            scope = {**scope, "method": "GET"}  # type: ignore[assignment]  # a scope is a dict to ASGI
+            scope = {**scope, "method": "GET", _IS_HEAD: True}  # type: ignore[assignment]  # a scope is a dict to ASGI
 
         async def send_outwards(message: Message) -> None:
             nonlocal status

@@ -13,8 +13,9 @@ from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap
 
 from darkhorses.api.encoding import encode
+from darkhorses.api.exports import ExportsBusyError
 from darkhorses.api.publishing import NotLoadedError
-from darkhorses.store.errors import StoreError
+from darkhorses.store.errors import DatabaseBusyError, StoreError
 
 log = structlog.get_logger()
 
@@ -58,6 +59,9 @@ _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; it has been logged.",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (
+        "An export needs HTTP/1.1: by that a whole file can be told from one that was broken off."
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be reached just now; try again shortly.",
 }
 
@@ -71,7 +75,7 @@ REFUSALS: dict[int, ResponseSpec] = {
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
         Problem,
-        description="The market is being loaded, or the database is away",
+        description="The market is being loaded, or the database is away or too slow",
         generate_examples=False,
         media_type=MEDIA_TYPE,
     ),
@@ -152,6 +156,24 @@ def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     return problem_response(error.status_code, headers=allow)
 
 
+def _took_too_long(_: Request[Any, Any, Any], error: DatabaseBusyError) -> Response[bytes]:
+    log.warning("request.took_too_long", reason=str(error))
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database did not answer in time; ask for fewer days or set a narrower filter, or try "
+        "again later.",
+        headers={"retry-after": "30"},
+    )
+
+
+def _exports_busy(_: Request[Any, Any, Any], __: ExportsBusyError) -> Response[bytes]:
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Other exports are under way; try again shortly.",
+        headers={"retry-after": "10"},
+    )
+
+
 def _database_away(_: Request[Any, Any, Any], error: StoreError) -> Response[bytes]:
     log.warning("request.database_away", reason=str(error))
     return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": "2"})
@@ -175,6 +197,8 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     NotKnownError: _not_known,
     ValidationException: _bad_values,
     HTTPException: _http,
+    DatabaseBusyError: _took_too_long,
+    ExportsBusyError: _exports_busy,
     StoreError: _database_away,
     NotLoadedError: _not_loaded,
     Exception: _unexpected,

@@ -19,26 +19,27 @@ KEPT_FOR = timedelta(seconds=2)
 T = TypeVar("T")
 
 
-class _Kept(Generic[T]):
+class Kept(Generic[T]):
     """The answer to one question, asked by one request while the others wait for it."""
 
     def __init__(
         self,
-        database: Database,
-        read: Callable[[Connection], Awaitable[T]],
+        ask: Callable[[], Awaitable[T]],
         clock: Callable[[], datetime],
+        *,
+        kept_for: timedelta = KEPT_FOR,
     ) -> None:
-        self._database = database
-        self._read = read
+        self._ask = ask
         self._clock = clock
-        self._reading = asyncio.Lock()
+        self._kept_for = kept_for
+        self._asking = asyncio.Lock()
         self._kept: tuple[T, datetime] | None = None
 
     async def get(self) -> T:
-        async with self._reading:
-            if self._kept is None or self._clock() - self._kept[1] >= KEPT_FOR:
-                async with self._database.connection() as connection:
-                    self._kept = await self._read(connection), self._clock()
+        """The answer; raises what asking raises."""
+        async with self._asking:
+            if self._kept is None or self._clock() - self._kept[1] >= self._kept_for:
+                self._kept = await self._ask(), self._clock()
             return self._kept[0]
 
 
@@ -46,9 +47,13 @@ class Reference:
     """What changes by the day; raises StoreError when the database cannot be read."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
-        self._bookmakers = _Kept(database, all_bookmakers, clock)
-        self._courses = _Kept(database, all_courses, clock)
-        self._poll_cycle = _Kept(database, latest_poll_cycle, clock)
+        async def read(question: Callable[[Connection], Awaitable[T]]) -> T:
+            async with database.connection() as connection:
+                return await question(connection)
+
+        self._bookmakers = Kept(lambda: read(all_bookmakers), clock)
+        self._courses = Kept(lambda: read(all_courses), clock)
+        self._poll_cycle = Kept(lambda: read(latest_poll_cycle), clock)
 
     async def bookmakers(self) -> list[StoredBookmaker]:
         """Every bookmaker and exchange."""

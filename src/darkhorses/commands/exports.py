@@ -1,7 +1,7 @@
 """The command that takes data out."""
 
 import asyncio
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -21,6 +21,13 @@ from darkhorses.commands.starting import DAY, start_settings
 )
 @click.option("--from", "from_day", type=DAY, help="First race day; default: the first there is.")
 @click.option("--to", "to_day", type=DAY, help="Last race day; default: the last there is.")
+@click.option("--course", help="Of historical-odds and results.")
+@click.option("--horse", help="Of historical-odds.")
+@click.option("--trainer", help="Of historical-odds.")
+@click.option("--jockey", help="Of historical-odds.")
+@click.option("--region", help="Of results and race-days: gb, ire.")
+@click.option("--bookmaker", help="Of odds-changes: its name or id.")
+@click.option("--race-id", help="Of odds-changes.")
 @click.option(
     "--out",
     required=True,
@@ -33,6 +40,7 @@ def export(
     from_day: datetime | None,
     to_day: datetime | None,
     out: Path,
+    **filters: str | None,
 ) -> None:
     """Export a TABLE: historical-odds, results, race-days or odds-changes.
 
@@ -40,18 +48,24 @@ def export(
     """
     if from_day is not None and to_day is not None and from_day > to_day:
         raise click.UsageError("--from is after --to")
-    settings = start_settings()
+    from darkhorses.export.asking import WrongFilterError, export_query  # noqa: PLC0415
     from darkhorses.export.formats import ExportFormat  # noqa: PLC0415
     from darkhorses.exporting import export_table  # noqa: PLC0415
-    from darkhorses.store.exporting import ExportQuery, ExportTable  # noqa: PLC0415
+    from darkhorses.store.exporting import ExportTable  # noqa: PLC0415
 
     known = {str(member) for member in ExportFormat}
     suffix = out.suffix.removeprefix(".")
-    query = ExportQuery(
-        table=ExportTable(table),
-        from_day=date.min if from_day is None else from_day.date(),
-        to_day=date.max if to_day is None else to_day.date(),
-    )
+    try:
+        query = export_query(
+            ExportTable(table),
+            from_day=None if from_day is None else from_day.date(),
+            to_day=None if to_day is None else to_day.date(),
+            filters=filters,
+        )
+    except WrongFilterError as error:
+        option = error.field.replace("_", "-")
+        raise click.UsageError(f"--{option} {error.message}") from None
+    settings = start_settings()
     done = asyncio.run(
         export_table(
             settings,

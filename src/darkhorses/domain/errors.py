@@ -18,6 +18,11 @@ class DarkHorsesError(Exception):
     │   └── MalformedError              an answer that is not what the feed promises
     ├── worker.historical_odds.DaysUnreadError  the feed failed for some of the last days
     ├── worker.backfill.FeedDownError           the feed failed for day after day
+    ├── export.asking.WrongFilterError  a filter does not apply to the table that is exported
+    ├── export.formats.ParquetMissingError  the package that writes Parquet is not installed
+    ├── export.files.CannotWriteError   the file of an export cannot be written
+    ├── api.exports.ExportsBusyError    the API serves as many exports as it may
+    ├── api.exports.StreamBrokenError   an export ended after its answer had begun
     ├── api.app.CannotListenError       the API's address is taken or not of this machine
     ├── api.publishing.NotLoadedError   the API has not read the market yet
     └── store.errors.StoreError         the database

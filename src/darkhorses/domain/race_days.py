@@ -62,6 +62,13 @@ class RaceDay(msgspec.Struct, frozen=True, kw_only=True):
         """Whether anything of the day is missing."""
         return Completeness.MISSING in (self.cards, self.results)
 
+    @property
+    def status(self) -> Completeness:
+        """The day as a whole: as little as the lesser of its cards and results."""
+        if self.has_gap:
+            return Completeness.MISSING
+        return Completeness.COMPLETE if self.is_complete else Completeness.PROVISIONAL
+
 
 class DayShortfall(msgspec.Struct, frozen=True, kw_only=True):
     """What a reading of a day lacked.

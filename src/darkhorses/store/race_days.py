@@ -1,9 +1,12 @@
-"""The ledger of race days, as the jobs read it."""
+"""The ledger of race days."""
 
 from collections.abc import Collection
 from datetime import date
 
-from darkhorses.domain.race_days import Completeness, RaceDay
+import asyncpg
+import msgspec
+
+from darkhorses.domain.race_days import RaceDay
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -15,11 +18,17 @@ async def race_days_between(
     rows = queries.race_days_between(
         connection, first_day=first, last_day=last, regions=list(regions)
     )
-    days = {}
-    async for row in rows:
-        fields = dict(row)
-        cards = Completeness(fields.pop("cards"))
-        results = Completeness(fields.pop("results"))
-        day = RaceDay(cards=cards, results=results, **fields)
-        days[day.race_date, day.region] = day
-    return days
+    days = [_race_day(row) async for row in rows]
+    return {(day.race_date, day.region): day for day in days}
+
+
+async def race_days_newest_first(
+    connection: Connection, first: date, last: date, region: str | None = None
+) -> list[RaceDay]:
+    """What the ledger says of the days from first to last, of one region or of all."""
+    rows = queries.race_days_newest_first(connection, first_day=first, last_day=last, region=region)
+    return [_race_day(row) async for row in rows]
+
+
+def _race_day(row: asyncpg.Record) -> RaceDay:
+    return msgspec.convert(dict(row), RaceDay)

@@ -6,6 +6,15 @@ FROM race_days
 WHERE race_date BETWEEN :first_day AND :last_day AND region = ANY(:regions::text[])
 ORDER BY race_date, region;
 
+-- name: race_days_newest_first(first_day, last_day, region)
+-- What the ledger says of the days of one region or of all, the newest first.
+SELECT race_date, region, cards, results, races_count, results_count, rows_count, attempts, reason,
+    checked_at, completed_at
+FROM race_days
+WHERE race_date BETWEEN :first_day::date AND :last_day::date
+    AND (:region::text IS NULL OR region = lower(:region::text))
+ORDER BY race_date DESC, region;
+
 -- name: race_day_serialize(race_date, region)^
 -- One writer at a time for a day of a region; the lock ends with the transaction.
 SELECT pg_advisory_xact_lock((:race_date::date - date '2000-01-01'), hashtext('race_days ' || :region));
