@@ -23,14 +23,14 @@ soak: $(DEVELOPMENT) ## run the tests that take minutes
 	$(BIN)/pytest -m soak
 
 check: $(DEVELOPMENT) ## format, lint, types, import contracts
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: $(DEVELOPMENT) ## put the code into its format
-	$(BIN)/ruff format src tests
-	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests benchmarks
+	$(BIN)/ruff check --fix src tests benchmarks
 
 lock: $(DEVELOPMENT) ## settle the versions of all packages anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -20,6 +20,11 @@ class ApiProcess:
         self.url = f"http://127.0.0.1:{port}"
         self.lines: list[str] = []
 
+    @property
+    def pid(self) -> int:
+        """Its number as a process."""
+        return self._process.pid
+
     async def until(self, event: str) -> dict[str, Any]:
         """The next log line of an event."""
         assert self._process.stderr is not None

@@ -15,6 +15,7 @@ import pytest
 
 from darkhorses.export.files import CannotWriteError, write_whole
 from darkhorses.export.formats import ExportFormat
+from darkhorses.export.parquet import ROWS_IN_A_GROUP
 from darkhorses.export.streaming import exported
 from darkhorses.store.errors import DatabaseUnavailableError
 from darkhorses.store.exporting import ExportQuery, ExportTable, open_exports
@@ -73,7 +74,7 @@ async def test_every_table_reads_back_equal_from_parquet(
 async def test_duckdb_and_pandas_read_the_changes_back_equal(
     exports: Database, connection: Connection, tmp_path: Path
 ) -> None:
-    await fill_changes(connection, 25_000)
+    await fill_changes(connection, ROWS_IN_A_GROUP + 5_000)
     path = tmp_path / "changes.parquet"
     await write_whole(exported(exports, CHANGES, ExportFormat.PARQUET), path)
     expected = await rows_of(connection, "ra_odds_changes", "change_id")
@@ -288,3 +289,40 @@ def test_days_in_the_wrong_order_are_a_wrong_usage() -> None:
 
     assert done.returncode == 2
     assert "--from is after --to" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "count"),
+    [
+        (["historical-odds", "--course", "Course 1", "--from", "2026-03-01"], 10),
+        (["historical-odds", "--trainer", "trainer 6", "--jockey", "jockey 10"], 3),
+        (["results", "--region", "ire"], 6),
+        (["odds-changes", "--bookmaker", "BOOKMAKER 3", "--race-id", "rac_1"], 36),
+    ],
+)
+async def test_the_commands_filters_choose_the_rows(
+    connection: Connection, database_url: str, arguments: list[str], count: int
+) -> None:
+    await fill_history(connection)
+    await fill_changes(connection, 2_000)
+
+    done = darkhorses(
+        "export", *arguments, "--format", "ndjson", "--out", "-", DATABASE_URL=database_url
+    )
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, count), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["results", "--bookmaker", "Bet365"], "--bookmaker does not apply to results, only to "),
+        (["odds-changes", "--bookmaker", "!"], "--bookmaker "),
+        (["race-days", "--race-id", "rac_1"], "--race-id does not apply to race-days"),
+    ],
+)
+def test_a_filter_of_another_table_is_a_wrong_usage(arguments: list[str], said: str) -> None:
+    done = darkhorses("export", *arguments, "--out", "-")
+
+    assert done.returncode == 2
+    assert said in done.stderr

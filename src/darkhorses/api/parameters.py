@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request
-from litestar.handlers.base import BaseRouteHandler
-from litestar.params import ParameterKwarg, PathParameter
 
+from darkhorses.api.naming import query_names
 from darkhorses.api.problems import BadParametersError, FieldError
 from darkhorses.domain.bookmakers import bookmaker_named
 from darkhorses.domain.identifiers import BookmakerId
@@ -14,7 +13,7 @@ from darkhorses.domain.identifiers import BookmakerId
 
 async def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
     """Raise BadParametersError for parameters that the address does not know, or gets twice."""
-    known = _known(request.route_handler)
+    known = sorted(query_names(request.route_handler).values())
     errors = []
     for name in request.query_params:
         if name not in known:
@@ -24,18 +23,6 @@ async def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
             errors.append(FieldError(field=name, message="given more than once"))
     if errors:
         raise BadParametersError(*dict.fromkeys(errors))
-
-
-def _known(handler: BaseRouteHandler) -> list[str]:
-    """The names that stand in an address: ``from`` is no name that an argument can have."""
-    known = []
-    for name, argument in handler.parsed_fn_signature.parameters.items():
-        definition = argument.kwarg_definition
-        if isinstance(definition, PathParameter):
-            continue
-        alias = definition.name if isinstance(definition, ParameterKwarg) else None
-        known.append(alias or name)
-    return sorted(set(known) - handler.resolve_dependencies().keys() - {"request"})
 
 
 def read_instant(field: str, text: str) -> datetime:

@@ -9,11 +9,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import ParameterKwarg
 from litestar.types import ExceptionHandlersMap
 
 from darkhorses.api.encoding import encode
 from darkhorses.api.exports import ExportsBusyError
+from darkhorses.api.naming import query_names
 from darkhorses.api.publishing import NotLoadedError
 from darkhorses.store.errors import DatabaseBusyError, StoreError
 
@@ -130,23 +130,16 @@ def _not_known(_: Request[Any, Any, Any], error: NotKnownError) -> Response[byte
 
 def _bad_values(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     extra = error.extra if isinstance(error.extra, list) else []
+    names = query_names(request.route_handler)
     errors = [
         FieldError(
-            field=_name_in_address(request, str(item.get("key", ""))),
+            field=names.get(key := str(item.get("key", "")), key),
             message=str(item.get("message", "")),
         )
         for item in extra
         if isinstance(item, dict)
     ]
     return _bad_parameters(request, BadParametersError(*errors))
-
-
-def _name_in_address(request: Request[Any, Any, Any], argument: str) -> str:
-    """The parameter that a handler's argument has its value from: ``date`` for a ``day``."""
-    known = request.route_handler.parsed_fn_signature.parameters.get(argument)
-    definition = known.kwarg_definition if known is not None else None
-    name = definition.name if isinstance(definition, ParameterKwarg) else None
-    return name or argument
 
 
 def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

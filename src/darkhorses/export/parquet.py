@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 
 from darkhorses.store.exporting import Column, ColumnKind, Row
 
-ROWS_IN_A_GROUP = 100_000
+ROWS_IN_A_GROUP = 50_000
+
+_NEVER_THE_SAME = (ColumnKind.BIG_INTEGER, ColumnKind.INSTANT)
+"""Kinds whose values hardly repeat: a dictionary of them would be larger than they are."""
 
 _TYPES: Mapping[ColumnKind, Any] = {
     ColumnKind.TEXT: pa.string(),
@@ -32,7 +35,12 @@ class ParquetEncoder:
     def __init__(self, columns: Sequence[Column]) -> None:
         self._schema = pa.schema([pa.field(column.name, _type(column)) for column in columns])
         self._sink = _Sink()
-        self._writer = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            use_dictionary=[c.name for c in columns if c.kind not in _NEVER_THE_SAME],
+        )
         self._batches: list[Any] = []
         self._waiting = 0
 
