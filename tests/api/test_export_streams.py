@@ -167,7 +167,8 @@ async def test_a_client_that_takes_nothing_is_left(
 
     answer = ExportAnswer(exports, query, ExportFormat.CSV)
     with pytest.raises(StreamBrokenError):
-        await answer({"type": "http"}, receive, take_only_the_start)  # type: ignore[arg-type]
+        async with asyncio.timeout(10):
+            await answer({"type": "http"}, receive, take_only_the_start)  # type: ignore[arg-type]
 
     async with exports.turn():
         with pytest.raises(ExportsBusyError):

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import timedelta
@@ -10,6 +11,7 @@ from darkhorses.store.historical_odds import StoredHistoricalRow
 from darkhorses.store.pool import Connection
 from tests.api.conftest import RunningApi
 from tests.history import fill_history
+from tests.market import NOON, MarketWriter, card, race, runner
 
 URL = "/api/historical-odds"
 
@@ -334,6 +336,26 @@ async def test_a_question_that_takes_too_long_is_a_problem_that_says_so(
     assert answer.headers["retry-after"] == "30"
     assert "did not answer in time" in answer.json()["detail"]
     assert (await filled.get(URL)).status_code == 200
+
+
+async def test_the_live_market_never_waits_for_questions_about_history(
+    filled: RunningApi,
+    connection: Connection,
+    writer: MarketWriter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("darkhorses.api.history.LONGEST_WAIT", timedelta(milliseconds=50))
+    look = card(race(off_dt=NOON + timedelta(hours=1)), (runner("Ada", 1), {"Bet365": "4/1"}))
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE ra_odds_historical")
+        questions = [asyncio.create_task(filled.get(URL)) for _ in range(10)]
+        _, waiting = await asyncio.wait(questions, return_when=asyncio.FIRST_COMPLETED)
+        assert waiting
+        await filled.seen(await writer.look(look, seen_at=NOON))
+        assert (await filled.json("/api/live-odds"))["count"] == 1
+        assert (await filled.get("/api/courses")).status_code == 200
+    codes = sorted([(await question).status_code for question in questions])
+    assert codes == [200, *[503] * 9]
 
 
 async def test_prices_are_the_decimals_that_are_stored(filled: RunningApi) -> None:

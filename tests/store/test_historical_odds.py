@@ -19,6 +19,7 @@ from darkhorses.store.past_reading import past_reading
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.results import revisions_of, winners_of
 from tests.history import FIRST_DAY, fill_history
+from tests.poolers import pgbouncer
 
 DAYS, RACES, RUNNERS = 150, 20, 10
 A_DAY = RACES * RUNNERS
@@ -176,3 +177,19 @@ async def test_a_race_is_found_by_its_id(explaining: Any) -> None:
 
     assert explaining.scanned() == set()
     assert explaining.rows_read() == 3 * RUNNERS + 1
+
+
+async def test_pages_and_their_limits_work_through_a_transaction_pooler(
+    database_url: str, connection: Connection
+) -> None:
+    await fill_history(connection)
+    with pgbouncer(database_url, "transaction") as url:
+        pooled = await Database.open(url, max_connections=2, transaction_pooler=True)
+        for _ in range(10):
+            async with past_reading(pooled) as reading:
+                rows = await historical_odds_page(reading, HistoricalOddsFilters(), limit=7)
+                assert await reading.fetchval("SHOW statement_timeout") == "5s"
+            assert len(rows) == 7
+            async with pooled.connection() as other:
+                assert await other.fetchval("SHOW statement_timeout") == "0"
+        await pooled.close()

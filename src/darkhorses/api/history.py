@@ -14,6 +14,7 @@ import msgspec
 from darkhorses.api.reference import Kept
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.race_days import RaceDay
+from darkhorses.store.errors import DatabaseBusyError
 from darkhorses.store.historical_odds import (
     HistoricalOddsFilters,
     Place,
@@ -39,6 +40,9 @@ from darkhorses.store.results import (
 )
 
 SUMMARY_KEPT_FOR = timedelta(minutes=1)
+
+LONGEST_WAIT = timedelta(seconds=10)
+"""How long a question waits for those before it."""
 
 
 class WholeResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,5 +106,13 @@ class History:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[Connection]:
-        async with self._turn, past_reading(self._database) as connection:
-            yield connection
+        try:
+            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseBusyError("other questions about history came first") from None
+        try:
+            async with past_reading(self._database) as connection:
+                yield connection
+        finally:
+            self._turn.release()
