@@ -44,12 +44,47 @@ async def test_the_board_has_its_races_and_prices_without_javascript(
     await api.seen(await writer.look(look, seen_at=NOON))
     texts = Texts((await api.get("/")).text)
     going = texts.within("going_to_post")
-    for expected in ("Hereford", "13:10", "in 10 min", "2 runners · Class 4 · Hurdle · 2m · Good"):
+    for expected in ("Hereford", "13:10", "in 10 min", "Class 4 · Hurdle · 2m · Good"):
         assert expected in going
-    for expected in ("Ada <b>", "10/3", "4.33", "Bet365", "Bob", "Evens", "F", "Non-runner"):
+    for expected in ("Ada <b>", "10/3", "4.33", "Bet365", "Bob", "Evens", "F", "1 non-runner"):
         assert expected in going
     assert "Hereford" not in texts.within("early_market")
-    assert "At Post at 13:05" in going
+
+
+async def test_a_form_without_javascript_filters_the_board(
+    api: RunningApi, writer: MarketWriter
+) -> None:
+    off_dt = NOON + timedelta(minutes=10)
+    await api.seen(
+        await writer.look(
+            card(
+                race("rac_1", off_dt=off_dt), (runner("Ada", 1), {"Bet365": "4/1", "Coral": "5/1"})
+            ),
+            card(
+                race("rac_2", off_dt=off_dt, course="Ascot"), (runner("Bob", 1), {"Coral": "2/1"})
+            ),
+            seen_at=NOON,
+        )
+    )
+    chosen = "/?region=gb&course=&type=hurdle&bookmaker=bet365&horse=AD"
+    going = Texts((await api.get(chosen)).text).within("going_to_post")
+    assert "Ada" in going
+    assert "4/1" in going
+    assert "Bob" not in going
+    everything = Texts((await api.get("/?region=&horse=")).text).within("going_to_post")
+    assert {"Ada", "Bob", "5/1"} <= set(everything)
+
+
+async def test_the_live_part_of_the_board_is_what_the_page_has(
+    api: RunningApi, writer: MarketWriter
+) -> None:
+    look = card(race(off_dt=NOON + timedelta(minutes=10)), (runner("Ada", 1), {"Bet365": "10/3"}))
+    await api.seen(await writer.look(look, seen_at=NOON))
+    part = await api.get("/parts/board?course=hereford")
+    assert part.text.strip() in (await api.get("/?course=hereford")).text
+    again = await api.get("/parts/board?course=hereford", if_none_match=part.headers["etag"])
+    assert again.status_code == 304
+    assert (await api.get("/parts/board?colour=red")).status_code == 400
 
 
 async def test_the_documentation_names_every_address_and_parameter(api: RunningApi) -> None:

@@ -7,6 +7,15 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
 from darkhorses import __version__
+from darkhorses.api.dashboard.routes import (
+    Documents,
+    StaticFiles,
+    get_board,
+    get_docs,
+    get_openapi,
+    get_static,
+)
+from darkhorses.api.dashboard.words import make_environment
 from darkhorses.api.export_routes import get_export
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
@@ -21,15 +30,6 @@ from darkhorses.api.live_routes import (
     get_races_by_stage,
     get_upcoming_races,
 )
-from darkhorses.api.page_routes import (
-    Documents,
-    StaticFiles,
-    get_board,
-    get_docs,
-    get_openapi,
-    get_static,
-)
-from darkhorses.api.pages import make_environment
 from darkhorses.api.parameters import refuse_unknown_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS

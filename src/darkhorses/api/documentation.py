@@ -8,7 +8,7 @@ import msgspec
 
 from darkhorses.api.encoding import Encoded
 
-_HTML = "text/html; charset=utf-8"
+_HTML = "text/html"
 _REFERENCE = "#/components/schemas/"
 
 Schema = Mapping[str, Any]

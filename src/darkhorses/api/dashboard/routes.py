@@ -1,25 +1,26 @@
 """The pages for people: the board, the API's documentation, and what they are made of."""
 
+from functools import partial
 from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
 import jinja2
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from darkhorses import __version__
+from darkhorses.api.dashboard.board import BoardQuery, board_page
 from darkhorses.api.documentation import document_page
 from darkhorses.api.encoding import Encoded, encode, respond
 from darkhorses.api.health import judge
-from darkhorses.api.pages import board_page
 from darkhorses.api.publishing import Publisher
 
 _Request = Request[Any, Any, Any]
 _MEDIA_TYPES = {
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
+    "css": "text/css",
+    "js": "text/javascript",
     "svg": "image/svg+xml",
 }
 
@@ -64,22 +65,49 @@ class Documents:
         return self._page
 
 
-@get("/", include_in_schema=False, sync_to_thread=False)
+_Region = Annotated[
+    str | None, QueryParameter(max_length=20, description="GB or IRE; all when left out")
+]
+_Name = Annotated[str | None, QueryParameter(max_length=100)]
+
+
+@get(["/", "/parts/board"], include_in_schema=False, sync_to_thread=False)
 def get_board(
+    *,
     request: _Request,
     publisher: NamedDependency[Publisher],
     environment: NamedDependency[jinja2.Environment],
+    region: _Region = None,
+    course: _Name = None,
+    type_: Annotated[str | None, QueryParameter(name="type", max_length=100)] = None,
+    bookmaker: _Name = None,
+    horse: _Name = None,
 ) -> Response[bytes | None]:
-    """The board, painted with what is known now; it brings itself up to date afterwards."""
+    """The board, or the part of it that changes, with what is known now."""
+    query = BoardQuery(
+        region=_said(region),
+        course=_said(course),
+        type=_said(type_),
+        bookmaker=_said(bookmaker),
+        horse=_said(horse),
+    )
     lens = publisher.lens()
     health = judge(lens, publisher.follower.workers, version=__version__)
+    template = "board_live.html" if _is_part(request) else "board.html"
+    build = partial(board_page, environment, health=health, query=query, template=template)
     if not lens.followed.loaded:
-        return respond(request, board_page(environment, lens, health)[0])
-    key = "board", health.status, health.reasons
-    return respond(
-        request,
-        publisher.published(key, lambda lens: board_page(environment, lens, health)),
-    )
+        return respond(request, build(lens)[0])
+    key = template, query, health.status, health.reasons
+    return respond(request, publisher.published(key, build))
+
+
+def _is_part(request: _Request) -> bool:
+    return request.url.path.startswith("/parts/")
+
+
+def _said(value: str | None) -> str | None:
+    """A field of a form that was left empty asks for nothing."""
+    return (value or "").strip() or None
 
 
 @get("/docs", include_in_schema=False, sync_to_thread=False)
