@@ -18,7 +18,8 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from darkhorses import __version__
-from darkhorses.api.application import create_application
+from darkhorses.api.application import Services, create_application
+from darkhorses.api.dashboard.status import operations
 from darkhorses.api.edge import Edge
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
@@ -69,12 +70,15 @@ def build_edge(
     """Put together what answers requests."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
     application = create_application(
-        publisher=publisher,
-        past_days=PastDays(database, clock=clock),
-        stored_races=StoredRaces(database),
-        reference=Reference(database, clock=clock),
-        history=History(database, clock=clock),
-        exports=Exports(database, at_once=exports_at_once),
+        Services(
+            publisher=publisher,
+            past_days=PastDays(database, clock=clock),
+            stored_races=StoredRaces(database),
+            reference=Reference(database, clock=clock),
+            history=History(database, clock=clock),
+            exports=Exports(database, at_once=exports_at_once),
+            operations=operations(database, clock),
+        )
     )
     return Edge(application)
 

@@ -2,50 +2,42 @@
 
 from typing import Any
 
+import msgspec
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
 from darkhorses import __version__
-from darkhorses.api.dashboard.routes import (
-    Documents,
-    StaticFiles,
-    get_board,
-    get_docs,
-    get_openapi,
-    get_static,
+from darkhorses.api import (
+    export_routes,
+    history_routes,
+    live_routes,
+    race_routes,
+    result_routes,
+    status_routes,
 )
+from darkhorses.api.dashboard import routes as dashboard_routes
+from darkhorses.api.dashboard.routes import Documents, StaticFiles
+from darkhorses.api.dashboard.status import Operations
 from darkhorses.api.dashboard.words import make_environment
-from darkhorses.api.export_routes import get_export
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
-from darkhorses.api.history_routes import (
-    get_historical_odds,
-    get_historical_summary,
-    get_race_days,
-)
-from darkhorses.api.live_routes import (
-    get_live_odds,
-    get_next_race,
-    get_races_by_stage,
-    get_upcoming_races,
-)
 from darkhorses.api.parameters import refuse_unknown_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
-from darkhorses.api.race_routes import get_race, get_race_history, get_races
-from darkhorses.api.reference import Reference
-from darkhorses.api.result_routes import get_result, get_results
-from darkhorses.api.status_routes import (
-    get_bookmakers,
-    get_courses,
-    get_health,
-    get_scheduler_status,
-    get_version,
-)
+from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.stored_races import StoredRaces
 
+_ROUTES = (
+    *dashboard_routes.ROUTES,
+    *status_routes.ROUTES,
+    *live_routes.ROUTES,
+    *race_routes.ROUTES,
+    *history_routes.ROUTES,
+    *result_routes.ROUTES,
+    *export_routes.ROUTES,
+)
 _DESCRIPTION = (
     "Live odds and results of UK and Irish horse racing. Prices are JSON numbers as the feed gives "
     "them; instants are ISO 8601 in UTC, race_time is London's clock. Every live row says when the "
@@ -55,53 +47,29 @@ _DESCRIPTION = (
 )
 
 
-def create_application(
-    *,
-    publisher: Publisher,
-    past_days: PastDays,
-    stored_races: StoredRaces,
-    reference: Reference,
-    history: History,
-    exports: Exports,
-) -> Litestar:
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers ask for by name: a handler's argument is called as the field is."""
+
+    publisher: Publisher
+    past_days: PastDays
+    stored_races: StoredRaces
+    reference: Reference
+    history: History
+    exports: Exports
+    operations: Kept[Operations]
+
+
+def create_application(services: Services) -> Litestar:
     """Put the application together around what it serves from."""
     environment = make_environment()
     given: dict[str, Any] = {
-        "publisher": publisher,
-        "past_days": past_days,
-        "stored_races": stored_races,
-        "reference": reference,
-        "history": history,
-        "exports": exports,
+        **msgspec.structs.asdict(services),
         "environment": environment,
         "documents": Documents(environment),
         "static_files": StaticFiles(),
     }
     return Litestar(
-        route_handlers=[
-            get_board,
-            get_docs,
-            get_openapi,
-            get_static,
-            get_health,
-            get_version,
-            get_live_odds,
-            get_races_by_stage,
-            get_upcoming_races,
-            get_next_race,
-            get_races,
-            get_race,
-            get_race_history,
-            get_scheduler_status,
-            get_bookmakers,
-            get_courses,
-            get_historical_odds,
-            get_historical_summary,
-            get_results,
-            get_result,
-            get_race_days,
-            get_export,
-        ],
+        route_handlers=_ROUTES,
         dependencies={name: _provide(thing) for name, thing in given.items()},
         before_request=refuse_unknown_parameters,
         exception_handlers=EXCEPTION_HANDLERS,

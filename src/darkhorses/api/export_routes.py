@@ -100,3 +100,7 @@ def _table(name: str) -> ExportTable:
         raise NotKnownError(
             FieldError(field="table", message=f"there is no such table; there are {known}")
         ) from None
+
+
+ROUTES = (get_export,)
+"""Every address of this module."""

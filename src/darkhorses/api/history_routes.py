@@ -174,3 +174,11 @@ def refuse_far_offset(offset: int, instead: str) -> None:
     if offset > FARTHEST_OFFSET:
         message = f"at most {FARTHEST_OFFSET:,}; farther pages are for {instead}"
         raise BadParametersError(FieldError(field="offset", message=message))
+
+
+ROUTES = (
+    get_historical_odds,
+    get_historical_summary,
+    get_race_days,
+)
+"""Every address of this module."""

@@ -127,3 +127,12 @@ def get_next_race(
 ) -> Response[bytes | None]:
     """The next scheduled off, and how far today's card is."""
     return respond(request, publisher.published(("next-race",), as_json(next_race)))
+
+
+ROUTES = (
+    get_live_odds,
+    get_races_by_stage,
+    get_upcoming_races,
+    get_next_race,
+)
+"""Every address of this module."""

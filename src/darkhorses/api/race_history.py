@@ -62,6 +62,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     to_at: datetime | None
     resolution: Resolution | None
     limit: int
+    best_only: bool = False
 
 
 class _Path(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +136,8 @@ def _paths(
         withdrawn_at=_withdrawn_at(runner),
     )
     paths = [_path(None, best, query)]
+    if query.best_only:
+        return paths
     for bookmaker in sorted(known.values(), key=lambda one: one.bookmaker_name.casefold()):
         who = bookmaker.bookmaker_id
         if query.bookmaker_id in (None, who):

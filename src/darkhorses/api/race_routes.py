@@ -1,5 +1,6 @@
 """Addresses under ``/api/races``: a day's races, one race with every price, and its history."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from darkhorses.api.race_boards import past_race_page, race_page
 from darkhorses.api.race_bodies import RaceHistory, RaceList, RacePage
 from darkhorses.api.race_history import HistoryQuery, Resolution, race_history
 from darkhorses.api.race_lists import RaceListQuery, race_list
+from darkhorses.api.races import Lens
 from darkhorses.api.reference import Reference
 from darkhorses.api.stored_races import RaceLog, StoredRaces
 from darkhorses.domain.identifiers import HorseId, RaceId
@@ -105,24 +107,43 @@ async def get_race(
     Fair chances are the mean over the whole books of bookmakers, each freed of its margin by
     itself: in proportion, by a power, and by Shin's method.
     """
-    race = RaceId(race_id)
+    found = await answer_of_race(
+        publisher, stored_races, RaceId(race_id), at=at, encode=Encoded.json, form="json"
+    )
+    return respond(request, found)
+
+
+async def answer_of_race(
+    publisher: Publisher,
+    stored_races: StoredRaces,
+    race_id: RaceId,
+    *,
+    at: str | None,
+    encode: Callable[[RacePage], Encoded],
+    form: str,
+) -> Encoded:
+    """A race in some form, now or at a moment; a running one is made once per state of the market.
+
+    Raises BadParametersError for the moment, NotKnownError for the race, and StoreError.
+    """
     if at is not None:
         moment = _past("at", at, publisher.now())
-        past = await stored_races.board_at(race, moment)
+        past = await stored_races.board_at(race_id, moment)
         if past is None:
-            raise _unknown_race(race)
-        return respond(request, Encoded.json(past_race_page(past, moment)))
-    if race in publisher.followed().market.races:
-        published = publisher.published(
-            ("race", race),
-            as_json(lambda lens: race_page(lens, lens.followed.market.races[race])),
-        )
-        return respond(request, published)
-    market = await stored_races.market(race)
+            raise _unknown_race(race_id)
+        return encode(past_race_page(past, moment))
+    if race_id in publisher.followed().market.races:
+
+        def build(lens: Lens) -> tuple[Encoded, datetime | None]:
+            page, true_until = race_page(lens, lens.followed.market.races[race_id])
+            return encode(page), true_until
+
+        return publisher.published(("race", race_id, form), build)
+    market = await stored_races.market(race_id)
     if market is None:
-        raise _unknown_race(race)
+        raise _unknown_race(race_id)
     lens = publisher.lens(Followed(market=market, loaded=True))
-    return respond(request, Encoded.json(race_page(lens, market.races[race])[0]))
+    return encode(race_page(lens, market.races[race_id])[0])
 
 
 @get(
@@ -160,6 +181,9 @@ async def get_race_history(
         Resolution | None,
         QueryParameter(description="Length of bars; every change when left out"),
     ] = None,
+    best_only: Annotated[
+        bool, QueryParameter(description="true: every runner's best bookmaker price alone")
+    ] = False,
     limit: Annotated[
         int,
         QueryParameter(
@@ -179,7 +203,12 @@ async def get_race_history(
         to_at=read_instant("to", to_at) if to_at is not None else None,
         resolution=resolution,
         limit=limit,
+        best_only=best_only,
     )
+    if best_only and bookmaker is not None:
+        raise BadParametersError(
+            FieldError(field="best_only", message="leaves no bookmaker to ask for")
+        )
     if query.from_at is not None and query.to_at is not None and query.from_at >= query.to_at:
         raise BadParametersError(FieldError(field="from", message="is not before to"))
     log = await stored_races.log(query.race_id, horse_id=query.horse_id)
@@ -238,3 +267,11 @@ def _require_in_race(query: HistoryQuery, log: RaceLog) -> None:
                 field="bookmaker", message=f"never quoted this race; those that did: {known}"
             )
         )
+
+
+ROUTES = (
+    get_races,
+    get_race,
+    get_race_history,
+)
+"""Every address of this module."""

@@ -134,3 +134,10 @@ def _non_runners(whole: WholeResult) -> tuple[ResultNonRunner, ...]:
             if name_key(named.name) not in known
         ),
     )
+
+
+ROUTES = (
+    get_results,
+    get_result,
+)
+"""Every address of this module."""

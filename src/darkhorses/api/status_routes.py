@@ -128,3 +128,13 @@ async def get_courses(
         for stored in await reference.courses()
     )
     return respond(request, Encoded.json(Courses(success=True, count=len(rows), data=rows)))
+
+
+ROUTES = (
+    get_health,
+    get_version,
+    get_scheduler_status,
+    get_bookmakers,
+    get_courses,
+)
+"""Every address of this module."""

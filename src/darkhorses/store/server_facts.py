@@ -50,3 +50,9 @@ async def observed_pooling(database: Database) -> Pooling:
         if seen[0] & seen[1]:
             return Pooling.TRANSACTION
         return Pooling.NONE if seen[0] == {first.get_server_pid()} else Pooling.SESSION
+
+
+async def database_bytes(connection: Connection) -> int:
+    """What the database takes on disk, in bytes."""
+    size: int = await queries.database_bytes(connection)
+    return size

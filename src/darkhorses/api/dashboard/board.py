@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import jinja2
 import msgspec
 
+from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
 from darkhorses.api.health import Health
 from darkhorses.api.races import PHASE_NAMES, Lens
@@ -18,7 +19,6 @@ from darkhorses.domain.races import Race
 from darkhorses.domain.stages import Stage, next_stage, stage_at
 from darkhorses.readmodel.market import MarketRace
 
-HTML = "text/html"
 LEADERS = 3
 """How many runners a card shows."""
 

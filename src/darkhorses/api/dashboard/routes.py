@@ -12,10 +12,18 @@ from litestar.params import FromPath, QueryParameter
 
 from darkhorses import __version__
 from darkhorses.api.dashboard.board import BoardQuery, board_page
+from darkhorses.api.dashboard.race import race_html
+from darkhorses.api.dashboard.status import Operations, status_page
+from darkhorses.api.dashboard.tables import bookmakers_page, courses_page
 from darkhorses.api.documentation import document_page
 from darkhorses.api.encoding import Encoded, encode, respond
-from darkhorses.api.health import judge
+from darkhorses.api.health import aged, judge, leading
 from darkhorses.api.publishing import Publisher
+from darkhorses.api.race_routes import answer_of_race
+from darkhorses.api.reference import Kept, Reference
+from darkhorses.api.schedulers import scheduler_status
+from darkhorses.api.stored_races import StoredRaces
+from darkhorses.domain.identifiers import RaceId
 
 _Request = Request[Any, Any, Any]
 _MEDIA_TYPES = {
@@ -101,6 +109,79 @@ def get_board(
     return respond(request, publisher.published(key, build))
 
 
+@get(["/races/{race_id:str}", "/parts/races/{race_id:str}"], include_in_schema=False)
+async def get_race_page(
+    *,
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    stored_races: NamedDependency[StoredRaces],
+    environment: NamedDependency[jinja2.Environment],
+    race_id: FromPath[str],
+    at: Annotated[str | None, QueryParameter(max_length=40)] = None,
+) -> Response[bytes | None]:
+    """A race with every price, now or at a moment."""
+    template = "race_live.html" if _is_part(request) else "race.html"
+    build = race_html(environment, template, publisher.now())
+    moment = _said(at)
+    found = await answer_of_race(
+        publisher, stored_races, RaceId(race_id), at=moment, encode=build, form=template
+    )
+    return respond(request, found)
+
+
+@get(["/status", "/parts/status"], include_in_schema=False)
+async def get_status_page(
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    reference: NamedDependency[Reference],
+    operations: NamedDependency[Kept[Operations]],
+    environment: NamedDependency[jinja2.Environment],
+) -> Response[bytes | None]:
+    """How the service itself fares."""
+    lens = publisher.lens()
+    workers = aged(publisher.follower.workers, lens.now)
+    jobs = scheduler_status(
+        workers,
+        leading(workers),
+        await reference.poll_cycle(),
+        now=lens.now,
+        version=__version__,
+    )
+    page = status_page(
+        environment,
+        lens,
+        judge(lens, publisher.follower.workers, version=__version__),
+        jobs,
+        await operations.get(),
+        template="status_live.html" if _is_part(request) else "status.html",
+    )
+    return respond(request, page)
+
+
+@get("/bookmakers", include_in_schema=False)
+async def get_bookmakers_page(
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    reference: NamedDependency[Reference],
+    environment: NamedDependency[jinja2.Environment],
+) -> Response[bytes | None]:
+    """Who quotes."""
+    page = bookmakers_page(environment, publisher.lens(), await reference.bookmakers())
+    return respond(request, page)
+
+
+@get("/courses", include_in_schema=False)
+async def get_courses_page(
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    reference: NamedDependency[Reference],
+    environment: NamedDependency[jinja2.Environment],
+) -> Response[bytes | None]:
+    """Where they run."""
+    page = courses_page(environment, publisher.lens(), await reference.courses())
+    return respond(request, page)
+
+
 def _is_part(request: _Request) -> bool:
     return request.url.path.startswith("/parts/")
 
@@ -128,3 +209,16 @@ def get_static(
 ) -> Response[bytes | None]:
     """A file that pages are made of."""
     return respond(request, static_files.named(name))
+
+
+ROUTES = (
+    get_board,
+    get_race_page,
+    get_status_page,
+    get_bookmakers_page,
+    get_courses_page,
+    get_docs,
+    get_openapi,
+    get_static,
+)
+"""Every address of this module."""

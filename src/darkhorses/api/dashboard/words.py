@@ -1,11 +1,12 @@
 """How facts are said on the pages: the filters of the templates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import jinja2
+import msgspec
 
 from darkhorses.api.health import HealthStatus
 from darkhorses.domain.board import FavouriteMark
@@ -23,14 +24,20 @@ MARK_NAMES: Mapping[FavouriteMark, str] = {
     FavouriteMark.JOINT: "Joint favourite",
     FavouriteMark.CO: "Co-favourite",
 }
+HTML = "text/html"
+
 PAGES = (
     ("board", "Board", "/"),
+    ("bookmakers", "Bookmakers", "/bookmakers"),
+    ("courses", "Courses", "/courses"),
+    ("status", "Status", "/status"),
     ("docs", "API", "/docs"),
 )
 """The pages that every page leads to: key, name, address."""
 
 _HOUR = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
+_KILO = 1000
 _WEEK = timedelta(days=7)
 
 
@@ -44,15 +51,20 @@ def make_environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     filters: dict[str, Callable[..., Any]] = {
+        "bytes": bytes_text,
         "clock": london_clock,
         "clock_seconds": london_seconds,
         "countdown": countdown,
+        "date": date_text,
         "day": day_text,
+        "day_and_clock": day_and_clock,
         "decimal": decimal_text,
+        "each": each,
         "fraction": fraction_text,
         "iso": iso,
         "mark_name": MARK_NAMES.__getitem__,
         "plural": plural,
+        "price_fraction": price_fraction,
         "status_name": STATUS_NAMES.__getitem__,
     }
     environment.filters.update(filters)
@@ -63,6 +75,38 @@ def make_environment() -> jinja2.Environment:
 def london_seconds(instant: datetime) -> str:
     """London's clock to the second."""
     return f"{instant.astimezone(LONDON):%H:%M:%S}"
+
+
+def day_and_clock(instant: datetime, now: datetime) -> str:
+    """London's clock, with the day when it is not today."""
+    return f"{day_text(race_day(instant), now)} {london_seconds(instant)}".strip()
+
+
+def date_text(instant: datetime) -> str:
+    """London's date."""
+    at = instant.astimezone(LONDON)
+    return f"{at.day} {at:%b %Y}"
+
+
+def price_fraction(price: tuple[Decimal, str | None]) -> str:
+    """A decimal and its fraction as bookmakers say them."""
+    decimal, fractional = price
+    return fraction_text(Price(decimal=decimal, fractional=fractional))
+
+
+def bytes_text(count: int) -> str:
+    """A size for people."""
+    size = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if size < _KILO:
+            return f"{size:.0f} {unit}"
+        size /= _KILO
+    return f"{size:.1f} GB"
+
+
+def each(record: msgspec.Struct) -> Iterator[Any]:
+    """The fields of a record, one after the other."""
+    return (getattr(record, name) for name in record.__struct_fields__)
 
 
 def iso(instant: datetime) -> str:

@@ -13,14 +13,16 @@ export function keepLive(main) {
   const state = { tag: null, failures: 0, timer: null, asking: null, again: false, askedAt: 0, paused: false };
   const clock = startClock(() => ask());
 
-  const address = () => main.dataset.part + location.search;
+  const address = () => main.dataset.part + partQuery();
+  // A past moment does not change: once it is shown nothing is asked for.
+  const isPast = () => document.getElementById("live").hasAttribute("data-past") && state.tagged === address();
 
   async function ask() {
     if (state.asking) {
       state.again = true;
       return;
     }
-    if (state.paused || document.hidden) return;
+    if (state.paused || document.hidden || isPast()) return;
     clearTimeout(state.timer);
     const wait = state.askedAt + AT_MOST_EVERY - Date.now();
     if (wait > 0) {
@@ -79,7 +81,16 @@ export function keepLive(main) {
     if (!paused) ask();
   }
 
+  // Another address of the same page: its part is asked for at once.
+  function askAnew() {
+    state.asking?.abort();
+    state.askedAt = 0;
+    state.again = true;
+    ask();
+  }
+
   document.addEventListener("visibilitychange", ask);
+  main.addEventListener("moment-chosen", askAnew);
   addEventListener("online", ask);
   addEventListener("pageshow", (event) => event.persisted && ask());
   if (main.dataset.wake) wakeBy(main.dataset.wake, ask);
@@ -90,15 +101,18 @@ export function keepLive(main) {
     get paused() {
       return state.paused;
     },
-    // Another address of the same page: its part is asked for at once.
     show(search) {
       history.replaceState(null, "", location.pathname + search);
-      state.asking?.abort();
-      state.askedAt = 0;
-      state.again = true;
-      ask();
+      askAnew();
     },
   };
+}
+
+// What of the page's address its part is asked with: "runner" is the chart's alone.
+function partQuery() {
+  const query = new URLSearchParams(location.search);
+  query.delete("runner");
+  return query.size ? `?${query}` : "";
 }
 
 // After a failure soon, then ever later, and never all visitors at the same moment.

@@ -9,3 +9,7 @@ SELECT
 -- name: server_backend()$
 -- The server process that answers this very statement.
 SELECT pg_backend_pid();
+
+-- name: database_bytes()$
+-- What the database takes on disk.
+SELECT pg_database_size(current_database());

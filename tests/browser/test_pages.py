@@ -1,0 +1,87 @@
+"""Every page: accessible in both themes, within the screen, and of this service alone."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from darkhorses.store.pool import Database
+from tests.api.processes import ApiProcess
+from tests.market import MarketWriter, beat_now, card, race, runner
+
+pytestmark = pytest.mark.browser
+
+PAGES = ("/", "/races/rac_1", "/bookmakers", "/courses", "/status", "/docs")
+
+
+@pytest.fixture
+async def market(writer: MarketWriter, database: Database, now: datetime) -> None:
+    """A race at every stage, with a favourite, a non-runner and an exchange."""
+    stages = {1: 3, 2: 15, 3: 60, 4: 150}
+    await writer.look(
+        *(
+            card(
+                race(f"rac_{number}", off_dt=now + timedelta(minutes=minutes)),
+                (runner("Ada", 1), {"Bet365": "4/1", "Coral": "9/2", "Betfair Exchange": "6.2"}),
+                (runner("Bob", 2), {"Bet365": "1/1"}),
+                (runner("Cit", None, is_non_runner=True), {}),
+            )
+            for number, minutes in stages.items()
+        ),
+        seen_at=now,
+    )
+    await beat_now(database)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("address", PAGES)
+@pytest.mark.usefixtures("market")
+async def test_axe_finds_nothing(api: ApiProcess, page: Page, address: str, theme: str) -> None:
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await page.goto(api.url + address)
+    await expect(page.locator("h1")).to_have_count(1)
+    if address.startswith("/races"):
+        await expect(page.locator("#chart svg")).to_be_visible()
+    found = await Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("width", [320, 390, 1440, 3840])
+@pytest.mark.usefixtures("market")
+async def test_no_page_is_wider_than_its_screen(api: ApiProcess, page: Page, width: int) -> None:
+    await page.set_viewport_size({"width": width, "height": 900})
+    for address in PAGES:
+        await page.goto(api.url + address)
+        await expect(page.locator("h1")).to_have_count(1)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        assert (address, wide) <= (address, width)
+
+
+@pytest.mark.usefixtures("market")
+async def test_tables_are_sorted_by_a_press_on_a_heading(api: ApiProcess, page: Page) -> None:
+    await page.goto(f"{api.url}/bookmakers")
+    names = page.locator("tbody th")
+    await expect(names).to_have_text(["Bet365", "Betfair Exchange", "Coral"])
+    await page.get_by_role("button", name="Prices now").press("Enter")
+    await expect(names.first).to_have_text("Bet365")
+    await page.get_by_role("button", name="Name").press("Enter")
+    await page.get_by_role("button", name="Name").press("Enter")
+    await expect(names).to_have_text(["Coral", "Betfair Exchange", "Bet365"])
+
+
+@pytest.mark.usefixtures("market")
+async def test_the_status_page_tells_of_the_worker_and_its_jobs(
+    api: ApiProcess, page: Page, database: Database
+) -> None:
+    await page.goto(f"{api.url}/status")
+    await expect(page.get_by_role("row", name="leader")).to_contain_text("ago")
+    await expect(page.get_by_role("row", name="Live odds")).to_contain_text("ok")
+    await database_says_gone(database)
+    await expect(page.locator("#reasons")).to_contain_text("No worker is reporting")
+    await expect(page.locator(".health-strip li")).to_have_count(96)
+
+
+async def database_says_gone(database: Database) -> None:
+    async with database.connection() as connection:
+        await connection.execute("DELETE FROM worker_heartbeats")
