@@ -8,11 +8,16 @@ from playwright.async_api import Page, expect
 
 from darkhorses.store.pool import Database
 from tests.api.processes import ApiProcess
+from tests.history import fill_history
 from tests.market import MarketWriter, beat_now, card, race, runner
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/races/rac_1", "/bookmakers", "/courses", "/status", "/docs")
+PAST = "/results?date=2026-03-01"
+PAGES = (
+    "/", "/races/rac_1", PAST, "/results/rac_0_0", "/history?horse=horse+0_0+1", "/bookmakers",
+    "/courses", "/status", "/docs",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -32,6 +37,8 @@ async def market(writer: MarketWriter, database: Database, now: datetime) -> Non
         seen_at=now,
     )
     await beat_now(database)
+    async with database.connection() as connection:
+        await fill_history(connection)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -68,6 +75,19 @@ async def test_tables_are_sorted_by_a_press_on_a_heading(api: ApiProcess, page: 
     await page.get_by_role("button", name="Name").press("Enter")
     await page.get_by_role("button", name="Name").press("Enter")
     await expect(names).to_have_text(["Coral", "Betfair Exchange", "Bet365"])
+
+
+@pytest.mark.usefixtures("market")
+async def test_from_a_day_to_a_result_to_a_horse_by_links(api: ApiProcess, page: Page) -> None:
+    await page.goto(api.url + PAST)
+    await expect(page.locator("h1")).to_have_text("Results of Sunday 1 March 2026")
+    await page.locator("tbody th a").first.click()
+    await expect(page.locator("tbody tr")).to_have_count(4)
+    await expect(page.locator(".absent-list s")).to_have_text(["Horse 0_0 5"])
+    await page.get_by_role("link", name="Horse 0_0 1").click()
+    await expect(page.locator("input[name=horse]")).to_have_value("Horse 0_0 1")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+    await expect(page.locator("tbody")).to_contain_text("1 of 4")
 
 
 @pytest.mark.usefixtures("market")

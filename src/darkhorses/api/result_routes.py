@@ -75,10 +75,16 @@ async def get_result(
     race_id: Annotated[str, PathParameter(description="A race's id, as every row of it has it")],
 ) -> Response[bytes | None]:
     """Places, prices, returns and non-runners of a race, and what was said before corrections."""
-    found = await history.result(RaceId(race_id))
+    found = await result_or_refusal(history, RaceId(race_id))
+    return respond(request, Encoded.json(_result(found)))
+
+
+async def result_or_refusal(history: History, race_id: RaceId) -> WholeResult:
+    """A race's result; raises NotKnownError, which says why there is none."""
+    found = await history.result(race_id)
     if isinstance(found, WithoutResult):
         raise NotKnownError(FieldError(field="race_id", message=_why_not(found)))
-    return respond(request, Encoded.json(_result(found)))
+    return found
 
 
 def _why_not(race: WithoutResult) -> str:

@@ -1,5 +1,6 @@
 """The pages for people: the board, the API's documentation, and what they are made of."""
 
+from datetime import date, timedelta
 from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any
@@ -12,18 +13,30 @@ from litestar.params import FromPath, QueryParameter
 
 from darkhorses import __version__
 from darkhorses.api.dashboard.board import BoardQuery, board_page
+from darkhorses.api.dashboard.past import (
+    FormQuery,
+    day_of_results,
+    form_html,
+    form_page,
+    result_html,
+    results_html,
+)
 from darkhorses.api.dashboard.race import race_html
 from darkhorses.api.dashboard.status import Operations, status_page
 from darkhorses.api.dashboard.tables import bookmakers_page, courses_page
 from darkhorses.api.documentation import document_page
 from darkhorses.api.encoding import Encoded, encode, respond
 from darkhorses.api.health import aged, judge, leading
+from darkhorses.api.history import History
+from darkhorses.api.history_routes import FARTHEST_OFFSET
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.race_routes import answer_of_race
 from darkhorses.api.reference import Kept, Reference
+from darkhorses.api.result_routes import result_or_refusal
 from darkhorses.api.schedulers import scheduler_status
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.london import race_day
 
 _Request = Request[Any, Any, Any]
 _MEDIA_TYPES = {
@@ -129,6 +142,51 @@ async def get_race_page(
     return respond(request, found)
 
 
+@get("/results", include_in_schema=False)
+async def get_results_page(
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    history: NamedDependency[History],
+    environment: NamedDependency[jinja2.Environment],
+    day: Annotated[date | None, QueryParameter(name="date")] = None,
+) -> Response[bytes | None]:
+    """A day's results, by default yesterday's."""
+    today = race_day(publisher.now())
+    found = await day_of_results(history, day or today - timedelta(days=1), today)
+    return respond(request, results_html(environment, found, today))
+
+
+@get("/results/{race_id:str}", include_in_schema=False)
+async def get_result_page(
+    request: _Request,
+    history: NamedDependency[History],
+    environment: NamedDependency[jinja2.Environment],
+    race_id: FromPath[str],
+) -> Response[bytes | None]:
+    """One result."""
+    found = await result_or_refusal(history, RaceId(race_id))
+    return respond(request, result_html(environment, found))
+
+
+@get("/history", include_in_schema=False)
+async def get_history_page(
+    *,
+    request: _Request,
+    history: NamedDependency[History],
+    environment: NamedDependency[jinja2.Environment],
+    horse: _Name = None,
+    jockey: _Name = None,
+    trainer: _Name = None,
+    course: _Name = None,
+    offset: Annotated[int, QueryParameter(ge=0, le=FARTHEST_OFFSET)] = 0,
+) -> Response[bytes | None]:
+    """The races of a horse, jockey, trainer or course."""
+    query = FormQuery(
+        horse=_said(horse), jockey=_said(jockey), trainer=_said(trainer), course=_said(course)
+    )
+    return respond(request, form_html(environment, await form_page(history, query, offset)))
+
+
 @get(["/status", "/parts/status"], include_in_schema=False)
 async def get_status_page(
     request: _Request,
@@ -214,6 +272,9 @@ def get_static(
 ROUTES = (
     get_board,
     get_race_page,
+    get_results_page,
+    get_result_page,
+    get_history_page,
     get_status_page,
     get_bookmakers_page,
     get_courses_page,

@@ -1,12 +1,14 @@
 """How facts are said on the pages: the filters of the templates."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import jinja2
 import msgspec
+from markupsafe import Markup
 
 from darkhorses.api.health import HealthStatus
 from darkhorses.domain.board import FavouriteMark
@@ -28,6 +30,8 @@ HTML = "text/html"
 
 PAGES = (
     ("board", "Board", "/"),
+    ("results", "Results", "/results"),
+    ("history", "History", "/history"),
     ("bookmakers", "Bookmakers", "/bookmakers"),
     ("courses", "Courses", "/courses"),
     ("status", "Status", "/status"),
@@ -51,6 +55,8 @@ def make_environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     filters: dict[str, Callable[..., Any]] = {
+        "both_odds": both_odds,
+        "by_course": by_course,
         "bytes": bytes_text,
         "clock": london_clock,
         "clock_seconds": london_seconds,
@@ -60,8 +66,10 @@ def make_environment() -> jinja2.Environment:
         "day_and_clock": day_and_clock,
         "decimal": decimal_text,
         "each": each,
+        "figure": figure,
         "fraction": fraction_text,
         "iso": iso,
+        "long_date": long_date,
         "mark_name": MARK_NAMES.__getitem__,
         "plural": plural,
         "price_fraction": price_fraction,
@@ -92,6 +100,32 @@ def price_fraction(price: tuple[Decimal, str | None]) -> str:
     """A decimal and its fraction as bookmakers say them."""
     decimal, fractional = price
     return fraction_text(Price(decimal=decimal, fractional=fractional))
+
+
+def long_date(day: date) -> str:
+    """A day with its weekday."""
+    return f"{day:%A} {day.day} {day:%B %Y}"
+
+
+def both_odds(price: tuple[Decimal | None, str | None]) -> Markup:
+    """A starting price as fraction and decimal, of which the page shows the kind chosen."""
+    decimal, fractional = price
+    if decimal is None:
+        return Markup("\N{EN DASH}")
+    return Markup(
+        '<span class="odds"><span class="fraction">{}</span><span class="decimal">{}</span></span>'
+    ).format(price_fraction((decimal, fractional)), decimal_text(decimal))
+
+
+def figure(value: Decimal | None) -> str:
+    """A figure with two places; a dash where there is none."""
+    return "\N{EN DASH}" if value is None else f"{value:.2f}"
+
+
+def by_course(races: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, list[tuple[Any, Any]]]]:
+    """Races that are in order, with what belongs to each, course by course."""
+    for course, of_course in groupby(races, key=lambda race: str(race[0].course)):
+        yield course, list(of_course)
 
 
 def bytes_text(count: int) -> str:
