@@ -87,6 +87,27 @@ async def test_the_live_part_of_the_board_is_what_the_page_has(
     assert (await api.get("/parts/board?colour=red")).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/races/rac_none", 404, "there is no race &#39;rac_none&#39;"),
+        ("/nowhere", 404, "There is nothing at this address"),
+        ("/?colour=red", 400, "<strong>colour</strong>: unknown parameter"),
+        ("/results?date=soon", 400, "<strong>date</strong>"),
+    ],
+)
+async def test_problems_are_pages_for_people_and_json_for_programs(
+    api: RunningApi, address: str, status: int, said: str
+) -> None:
+    page = await api.get(address, accept="text/html,*/*;q=0.8")
+    assert page.status_code == status
+    assert page.headers["content-type"].startswith("text/html")
+    assert said in page.text
+    body = await api.get(address)
+    assert body.status_code == status
+    assert body.headers["content-type"] == "application/problem+json"
+
+
 async def test_the_documentation_names_every_address_and_parameter(api: RunningApi) -> None:
     openapi = (await api.get("/openapi.json")).json()
     page = (await api.get("/docs")).text

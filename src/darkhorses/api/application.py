@@ -17,6 +17,7 @@ from darkhorses.api import (
     status_routes,
 )
 from darkhorses.api.dashboard import routes as dashboard_routes
+from darkhorses.api.dashboard.failures import with_pages
 from darkhorses.api.dashboard.routes import Documents, StaticFiles
 from darkhorses.api.dashboard.status import Operations
 from darkhorses.api.dashboard.words import make_environment
@@ -72,7 +73,7 @@ def create_application(services: Services) -> Litestar:
         route_handlers=_ROUTES,
         dependencies={name: _provide(thing) for name, thing in given.items()},
         before_request=refuse_unknown_parameters,
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=with_pages(EXCEPTION_HANDLERS, environment),
         openapi_config=OpenAPIConfig(
             title="DarkHorses API",
             version=__version__,
