@@ -26,6 +26,7 @@ from darkhorses.api.history import History
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
+from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.database import open_database
 from darkhorses.domain.errors import DarkHorsesError
@@ -78,6 +79,7 @@ def build_edge(
             history=History(database, clock=clock),
             exports=Exports(database, at_once=exports_at_once),
             operations=operations(database, clock),
+            settlements=Settlements(database),
         )
     )
     return Edge(application)

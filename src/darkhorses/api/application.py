@@ -14,6 +14,7 @@ from darkhorses.api import (
     live_routes,
     race_routes,
     result_routes,
+    settlement_routes,
     status_routes,
 )
 from darkhorses.api.dashboard import routes as dashboard_routes
@@ -28,6 +29,7 @@ from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Kept, Reference
+from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
 
 _ROUTES = (
@@ -35,6 +37,7 @@ _ROUTES = (
     *status_routes.ROUTES,
     *live_routes.ROUTES,
     *race_routes.ROUTES,
+    *settlement_routes.ROUTES,
     *history_routes.ROUTES,
     *result_routes.ROUTES,
     *export_routes.ROUTES,
@@ -58,6 +61,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     exports: Exports
     operations: Kept[Operations]
+    settlements: Settlements
 
 
 def create_application(services: Services) -> Litestar:

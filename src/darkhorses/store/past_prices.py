@@ -1,7 +1,7 @@
 """What our own change log and cards still know of races that are over."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.price_summaries import LoggedPrice
@@ -19,17 +19,34 @@ async def races_in_change_log(
 
 
 async def change_log_of(
-    connection: Connection, day: date, race_id: RaceId
+    connection: Connection,
+    day: date,
+    race_id: RaceId,
+    *,
+    horse_ids: Collection[HorseId] | None = None,
 ) -> dict[HorseId, list[LoggedPrice]]:
-    """A race's log by runner, in the order in which the prices took effect."""
+    """A race's log by runner (of some, or all), in the order in which the prices took effect."""
     log: dict[HorseId, list[LoggedPrice]] = {}
-    rows = queries.change_log_of_race(connection, race_date=day, race_id=race_id)
+    rows = queries.change_log_of_race(
+        connection,
+        race_date=day,
+        race_id=race_id,
+        horse_ids=None if horse_ids is None else list(horse_ids),
+    )
     async for horse_id, bookmaker_id, decimal, fractional, effective_at in rows:
         price = None if decimal is None else Price(decimal=decimal, fractional=fractional)
         log.setdefault(horse_id, []).append(
             LoggedPrice(at=effective_at, bookmaker_id=BookmakerId(bookmaker_id), price=price)
         )
     return log
+
+
+async def last_price_of(connection: Connection, day: date, race_id: RaceId) -> datetime | None:
+    """When the last price of a race was put up (UTC); None when its log has none."""
+    at: datetime | None = await queries.last_price_of_race(
+        connection, race_date=day, race_id=race_id
+    )
+    return at
 
 
 async def saddle_cloth_numbers(

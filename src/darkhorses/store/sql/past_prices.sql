@@ -7,13 +7,20 @@ WHERE EXISTS (
     WHERE log.race_id = asked.race_id AND log.race_date = :race_date
 );
 
--- name: change_log_of_race(race_date, race_id)
--- Every price change of a race, runner by runner, in the order in which they took effect.
+-- name: change_log_of_race(race_date, race_id, horse_ids)
+-- Every price change of a race, or of some of its runners, as they took effect, runner by runner.
 SELECT horse_id, bookmaker_id, odds_decimal, odds_fractional,
     coalesce(changed_at, seen_at) AS effective_at
 FROM ra_odds_changes
 WHERE race_id = :race_id AND race_date = :race_date
+    AND (:horse_ids::text[] IS NULL OR horse_id = ANY(:horse_ids::text[]))
 ORDER BY horse_id, coalesce(changed_at, seen_at), change_id;
+
+-- name: last_price_of_race(race_date, race_id)$
+-- When the last price of a race was put up; pulled ones are none.
+SELECT max(coalesce(changed_at, seen_at))
+FROM ra_odds_changes
+WHERE race_id = :race_id AND race_date = :race_date AND odds_decimal IS NOT NULL;
 
 -- name: saddle_cloth_numbers(race_ids)
 -- The numbers that the runners of some races had when we looked at them.
