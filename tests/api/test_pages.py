@@ -118,6 +118,7 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
         "/api/races/{race_id}/history", "/api/historical-odds", "/api/historical-odds/summary",
         "/api/results", "/api/results/{race_id}", "/api/race-days", "/api/export/{table}",
         "/api/races/{race_id}/settlement",
+        "/api/movers",
     }  # fmt: skip
     for path, item in openapi["paths"].items():
         assert f"GET {path}" in page

@@ -31,6 +31,7 @@ from darkhorses.api.stored_races import StoredRaces
 from darkhorses.database import open_database
 from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.readmodel.follower import Follower, keep_listening
+from darkhorses.readmodel.price_paths import PricePaths
 from darkhorses.settings import Settings
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError
 from darkhorses.store.pool import Database, is_transaction_pooler
@@ -80,6 +81,7 @@ def build_edge(
             exports=Exports(database, at_once=exports_at_once),
             operations=operations(database, clock),
             settlements=Settlements(database),
+            price_paths=PricePaths(database),
         )
     )
     return Edge(application)

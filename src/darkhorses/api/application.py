@@ -12,6 +12,7 @@ from darkhorses.api import (
     export_routes,
     history_routes,
     live_routes,
+    mover_routes,
     race_routes,
     result_routes,
     settlement_routes,
@@ -31,6 +32,7 @@ from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
+from darkhorses.readmodel.price_paths import PricePaths
 
 _ROUTES = (
     *dashboard_routes.ROUTES,
@@ -38,6 +40,7 @@ _ROUTES = (
     *live_routes.ROUTES,
     *race_routes.ROUTES,
     *settlement_routes.ROUTES,
+    *mover_routes.ROUTES,
     *history_routes.ROUTES,
     *result_routes.ROUTES,
     *export_routes.ROUTES,
@@ -62,6 +65,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     exports: Exports
     operations: Kept[Operations]
     settlements: Settlements
+    price_paths: PricePaths
 
 
 def create_application(services: Services) -> Litestar:

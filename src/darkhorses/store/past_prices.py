@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.price_summaries import LoggedPrice
-from darkhorses.domain.prices import Price
+from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -34,9 +34,12 @@ async def change_log_of(
         horse_ids=None if horse_ids is None else list(horse_ids),
     )
     async for horse_id, bookmaker_id, decimal, fractional, effective_at in rows:
-        price = None if decimal is None else Price(decimal=decimal, fractional=fractional)
         log.setdefault(horse_id, []).append(
-            LoggedPrice(at=effective_at, bookmaker_id=BookmakerId(bookmaker_id), price=price)
+            LoggedPrice(
+                at=effective_at,
+                bookmaker_id=BookmakerId(bookmaker_id),
+                price=stored_price(decimal, fractional),
+            )
         )
     return log
 

@@ -1,0 +1,88 @@
+"""Every price change of the races that are not over, in memory, from when it is first asked for.
+
+Source of truth: the change log. It is read race by race at first and by ``change_id`` afterwards;
+a race that is over is forgotten with all its prices, so that what is held is bounded by the log of
+the races to come: some 16 bytes a change and 300 a quote. What the log has up to a change never
+changes, so that it is read piece by piece; a part that is read twice changes nothing, so that a
+reading may be broken off anywhere.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime, timedelta
+
+from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
+from darkhorses.domain.price_paths import PricePath
+from darkhorses.domain.races import Race
+from darkhorses.readmodel.market import Market
+from darkhorses.store.pool import Connection, Database
+from darkhorses.store.price_paths import PathChange, changes_of_races, newest_change_id
+
+_STATEMENT_LIMIT = timedelta(seconds=10)
+
+RacePaths = Mapping[HorseId, Mapping[BookmakerId, PricePath]]
+"""A race's paths by runner and bookmaker."""
+
+_NO_PATHS: RacePaths = {}
+
+
+class PricePaths:
+    """The paths of all prices that may still be taken; brought up to date when they are asked for.
+
+    ``position`` is the newest change that they hold.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._following = asyncio.Lock()
+        self._races: dict[RaceId, dict[HorseId, dict[BookmakerId, PricePath]]] = {}
+        self.position = 0
+
+    def of(self, race_id: RaceId) -> RacePaths:
+        """A race's paths; empty for a race that is over, or has no price yet."""
+        return self._races.get(race_id, _NO_PATHS)
+
+    async def follow(self, market: Market, now: datetime) -> None:
+        """Bring the paths of a market's races up to date; raises StoreError."""
+        live = {
+            race_id: race.race for race_id, race in market.races.items() if not race.is_over_at(now)
+        }
+        async with self._following:
+            for race_id in self._races.keys() - live.keys():
+                del self._races[race_id]
+            if live:
+                await self._read(live, first_day=market.from_day)
+
+    async def _read(self, live: Mapping[RaceId, Race], *, first_day: date) -> None:
+        """Read what is new; all anew when the log went back, as in a database that was restored."""
+        async with self._reading() as connection:
+            newest = await newest_change_id(connection, first_day=first_day)
+        if newest < self.position:
+            self._races.clear()
+            self.position = 0
+        known = [race for race_id, race in live.items() if race_id in self._races]
+        if known and newest > self.position:
+            async with self._reading() as connection:
+                self._add(
+                    await changes_of_races(connection, known, after=self.position, until=newest)
+                )
+        for race_id, race in live.items():
+            if race_id not in self._races:
+                async with self._reading() as connection:
+                    changes = await changes_of_races(connection, [race], after=0, until=newest)
+                self._races[race_id] = {}
+                self._add(changes)
+        self.position = newest
+
+    def _reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for one question: others are served between two of them."""
+        return self._database.snapshot(statement_timeout=_STATEMENT_LIMIT)
+
+    def _add(self, changes: Iterable[PathChange]) -> None:
+        for change in changes:
+            runners = self._races[change.race_id]
+            path = runners.setdefault(change.horse_id, {}).get(change.bookmaker_id)
+            if path is None:
+                path = runners[change.horse_id][change.bookmaker_id] = PricePath()
+            path.add(change.at, change.price)
