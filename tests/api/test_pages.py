@@ -119,6 +119,7 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
         "/api/results", "/api/results/{race_id}", "/api/race-days", "/api/export/{table}",
         "/api/races/{race_id}/settlement",
         "/api/movers",
+        "/api/opportunities",
     }  # fmt: skip
     for path, item in openapi["paths"].items():
         assert f"GET {path}" in page

@@ -23,6 +23,7 @@ from darkhorses.api.dashboard.status import operations
 from darkhorses.api.edge import Edge
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
+from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
@@ -82,6 +83,7 @@ def build_edge(
             operations=operations(database, clock),
             settlements=Settlements(database),
             price_paths=PricePaths(database),
+            known_offers=KnownOffers(),
         )
     )
     return Edge(application)

@@ -13,6 +13,7 @@ from darkhorses.api import (
     history_routes,
     live_routes,
     mover_routes,
+    opportunity_routes,
     race_routes,
     result_routes,
     settlement_routes,
@@ -25,6 +26,7 @@ from darkhorses.api.dashboard.status import Operations
 from darkhorses.api.dashboard.words import make_environment
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
+from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.parameters import refuse_unknown_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
@@ -41,6 +43,7 @@ _ROUTES = (
     *race_routes.ROUTES,
     *settlement_routes.ROUTES,
     *mover_routes.ROUTES,
+    *opportunity_routes.ROUTES,
     *history_routes.ROUTES,
     *result_routes.ROUTES,
     *export_routes.ROUTES,
@@ -66,6 +69,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     operations: Kept[Operations]
     settlements: Settlements
     price_paths: PricePaths
+    known_offers: KnownOffers
 
 
 def create_application(services: Services) -> Litestar:

@@ -46,15 +46,8 @@ class MoversQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes(self, race: MarketRace) -> bool:
         """Whether moves in this race are asked for."""
-        facts = race.race
-        return (
-            (self.race_id is None or facts.race_id == self.race_id)
-            and (self.region is None or facts.region.casefold() == self.region.casefold())
-            and (
-                self.course is None
-                or self.course.casefold() in (facts.course.casefold(), facts.course_id.casefold())
-            )
-        )
+        is_meant = self.race_id is None or race.race.race_id == self.race_id
+        return is_meant and race.is_run_in(region=self.region, course=self.course)
 
 
 def movers(lens: Lens, paths: PricePaths, query: MoversQuery) -> tuple[Movers, datetime | None]:

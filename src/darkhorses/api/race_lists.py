@@ -29,11 +29,7 @@ class RaceListQuery(msgspec.Struct, frozen=True, kw_only=True):
         facts = race.race
         return (
             facts.race_date == self.day
-            and (self.region is None or facts.region.casefold() == self.region.casefold())
-            and (
-                self.course is None
-                or self.course.casefold() in (facts.course.casefold(), facts.course_id.casefold())
-            )
+            and race.is_run_in(region=self.region, course=self.course)
             and (
                 self.stage is None
                 or (not race.is_over_at(now) and stage_at(facts.off_dt, now) is self.stage)

@@ -57,6 +57,14 @@ class MarketRace(msgspec.Struct, frozen=True, kw_only=True):
             now=now,
         )
 
+    def is_run_in(self, *, region: str | None, course: str | None) -> bool:
+        """Whether it is run there; a course by name or id, without regard to case, None for any."""
+        facts = self.race
+        return (region is None or facts.region.casefold() == region.casefold()) and (
+            course is None
+            or course.casefold() in {facts.course.casefold(), facts.course_id.casefold()}
+        )
+
     def status_of(self, quote: StoredQuote, *, over: bool) -> MarketStatus:
         """Whether this price can be taken: never without a price, a runner or a race to come."""
         stored = self.runners.get(quote.horse_id)
