@@ -15,8 +15,8 @@ pytestmark = pytest.mark.browser
 
 PAST = "/results?date=2026-03-01"
 PAGES = (
-    "/", "/races/rac_1", PAST, "/results/rac_0_0", "/history?horse=horse+0_0+1", "/bookmakers",
-    "/courses", "/status", "/docs",
+    "/", "/races/rac_1", "/movers", PAST, "/results/rac_0_0", "/history?horse=horse+0_0+1",
+    "/bookmakers", "/courses", "/status", "/docs",
 )  # fmt: skip
 
 
@@ -75,6 +75,29 @@ async def test_tables_are_sorted_by_a_press_on_a_heading(api: ApiProcess, page: 
     await page.get_by_role("button", name="Name").press("Enter")
     await page.get_by_role("button", name="Name").press("Enter")
     await expect(names).to_have_text(["Coral", "Betfair Exchange", "Bet365"])
+
+
+async def test_a_mover_is_listed_and_marked_on_the_board(
+    api: ApiProcess, page: Page, writer: MarketWriter, now: datetime
+) -> None:
+    books = ("Bet365", "Coral", "William Hill")
+    for minutes, fraction in ((70, "4/1"), (5, "2/1")):
+        look = card(
+            race(off_dt=now + timedelta(minutes=20)),
+            (runner("Ada", 1), dict.fromkeys(books, fraction)),
+            (runner("Bob", 2), dict.fromkeys(books, "3/1")),
+        )
+        await writer.look(look, seen_at=now - timedelta(minutes=minutes))
+    await page.goto(f"{api.url}/movers")
+    row = page.locator("tbody tr")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text("Ada")
+    await expect(row.locator(".turn")).to_have_text("+13.3")
+    await expect(row).to_contain_text("3 of 3")
+    await page.locator("select[name=direction]").select_option("drifters")
+    await expect(page.locator(".empty")).to_be_visible()
+    await page.goto(api.url)
+    await expect(page.locator(".card .mover")).to_have_text("Ada +13.3 points in an hour")
 
 
 @pytest.mark.usefixtures("market")

@@ -19,6 +19,7 @@ from granian.server.embed import Server
 
 from darkhorses import __version__
 from darkhorses.api.application import Services, create_application
+from darkhorses.api.dashboard.movers import big_movers
 from darkhorses.api.dashboard.status import operations
 from darkhorses.api.edge import Edge
 from darkhorses.api.exports import Exports
@@ -72,6 +73,7 @@ def build_edge(
 ) -> Edge:
     """Put together what answers requests."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
+    price_paths = PricePaths(database)
     application = create_application(
         Services(
             publisher=publisher,
@@ -81,8 +83,9 @@ def build_edge(
             history=History(database, clock=clock),
             exports=Exports(database, at_once=exports_at_once),
             operations=operations(database, clock),
+            big_movers=big_movers(publisher, price_paths, clock),
             settlements=Settlements(database),
-            price_paths=PricePaths(database),
+            price_paths=price_paths,
             known_offers=KnownOffers(),
         )
     )

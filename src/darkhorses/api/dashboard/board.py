@@ -1,6 +1,6 @@
 """The board: every race that is not over, in the column of its stage, with its leading prices."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -10,6 +10,7 @@ import msgspec
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
 from darkhorses.api.health import Health
+from darkhorses.api.mover_bodies import Mover
 from darkhorses.api.races import PHASE_NAMES, Lens
 from darkhorses.domain.board import FavouriteMark, favourite_marks, favourite_ranks
 from darkhorses.domain.bookmakers import Bookmaker
@@ -22,6 +23,7 @@ from darkhorses.readmodel.market import MarketRace
 LEADERS = 3
 """How many runners a card shows."""
 
+_NO_MOVERS: Mapping[str, Mover] = {}
 _RULES = {
     Stage.EARLY_MARKET: "2 hours and more to the off",
     Stage.PRE_RACE: "30 minutes to 2 hours",
@@ -86,6 +88,7 @@ class BoardCard(msgspec.Struct, frozen=True, kw_only=True):
     runners: int
     non_runners: int
     leaders: tuple[Leader, ...]
+    mover: Mover | None
     checked_at: datetime
     stale: bool
     late: bool
@@ -123,12 +126,13 @@ def board_page(
     query: BoardQuery,
     *,
     template: str,
+    movers: Mapping[str, Mover] = _NO_MOVERS,
 ) -> tuple[Encoded, datetime | None]:
     """The board as a whole page or its live part, and until when it is true."""
     running = [
         race for race in lens.followed.market.races.values() if not race.is_over_at(lens.now)
     ]
-    cards = [_card(lens, race, query) for race in running if query.takes(race)]
+    cards = [_card(lens, race, query, movers) for race in running if query.takes(race)]
     columns = [
         Column(
             key=str(stage),
@@ -151,7 +155,9 @@ def board_page(
     return Encoded(html.encode(), HTML), lens.true_until(running, minutes=True)
 
 
-def _card(lens: Lens, race: MarketRace, query: BoardQuery) -> BoardCard:
+def _card(
+    lens: Lens, race: MarketRace, query: BoardQuery, movers: Mapping[str, Mover]
+) -> BoardCard:
     coming = next_stage(race.race.off_dt, lens.now)
     return BoardCard(
         race=race.race,
@@ -164,6 +170,7 @@ def _card(lens: Lens, race: MarketRace, query: BoardQuery) -> BoardCard:
             if query.bookmaker is None
             else _leaders_by(race, BookmakerId(query.bookmaker))
         ),
+        mover=movers.get(race.race.race_id),
         checked_at=race.stored.checked_at,
         stale=lens.is_stale(race),
         late=race.race.off_dt < lens.now,

@@ -1,11 +1,13 @@
 """The pages for people: the board, the API's documentation, and what they are made of."""
 
-from datetime import date, timedelta
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any
 
 import jinja2
+import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
@@ -13,6 +15,7 @@ from litestar.params import FromPath, QueryParameter
 
 from darkhorses import __version__
 from darkhorses.api.dashboard.board import BoardQuery, board_page
+from darkhorses.api.dashboard.movers import SHOWN, BigMovers, MoversQuestion, movers_page
 from darkhorses.api.dashboard.past import (
     FormQuery,
     day_of_results,
@@ -29,14 +32,19 @@ from darkhorses.api.encoding import Encoded, encode, respond
 from darkhorses.api.health import aged, judge, leading
 from darkhorses.api.history import History
 from darkhorses.api.history_routes import FARTHEST_OFFSET
+from darkhorses.api.mover_bodies import Direction, Window
+from darkhorses.api.movers import MoversQuery, movers
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.race_routes import answer_of_race
+from darkhorses.api.races import Lens
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.result_routes import result_or_refusal
 from darkhorses.api.schedulers import scheduler_status
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day
+from darkhorses.readmodel.price_paths import PricePaths
+from darkhorses.store.errors import StoreError
 
 _Request = Request[Any, Any, Any]
 _MEDIA_TYPES = {
@@ -92,11 +100,12 @@ _Region = Annotated[
 _Name = Annotated[str | None, QueryParameter(max_length=100)]
 
 
-@get(["/", "/parts/board"], include_in_schema=False, sync_to_thread=False)
-def get_board(
+@get(["/", "/parts/board"], include_in_schema=False)
+async def get_board(
     *,
     request: _Request,
     publisher: NamedDependency[Publisher],
+    big_movers: NamedDependency[Kept[BigMovers]],
     environment: NamedDependency[jinja2.Environment],
     region: _Region = None,
     course: _Name = None,
@@ -118,8 +127,52 @@ def get_board(
     build = partial(board_page, environment, health=health, query=query, template=template)
     if not lens.followed.loaded:
         return respond(request, build(lens)[0])
-    key = template, query, health.status, health.reasons
+    marks = await _marks(big_movers, lens)
+    build = partial(build, movers=marks.by_race)
+    key = template, query, health.status, health.reasons, marks.version
     return respond(request, publisher.published(key, build))
+
+
+@get(["/movers", "/parts/movers"], include_in_schema=False)
+async def get_movers_page(
+    *,
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    price_paths: NamedDependency[PricePaths],
+    environment: NamedDependency[jinja2.Environment],
+    window: Window = Window.HOUR,
+    direction: Annotated[str | None, QueryParameter(pattern="^(steamers|drifters)?$")] = None,
+    region: _Region = None,
+    course: _Name = None,
+) -> Response[bytes | None]:
+    """Steamers and drifters."""
+    question = MoversQuestion(
+        window=window,
+        direction=Direction(direction) if direction else None,
+        region=_said(region),
+        course=_said(course),
+    )
+    query = MoversQuery(**msgspec.structs.asdict(question), race_id=None, limit=SHOWN)
+    await price_paths.follow(publisher.followed().market, publisher.now())
+    lens = publisher.lens()
+    health = judge(lens, publisher.follower.workers, version=__version__)
+    template = "movers_live.html" if _is_part(request) else "movers.html"
+
+    def build(lens: Lens) -> tuple[Encoded, datetime | None]:
+        found, true_until = movers(lens, price_paths, query)
+        page = movers_page(environment, lens, health, found, question, template=template)
+        return page, true_until
+
+    key = template, query, price_paths.position, health.status, health.reasons
+    return respond(request, publisher.published(key, build))
+
+
+async def _marks(big_movers: Kept[BigMovers], lens: Lens) -> BigMovers:
+    """The board does without marks where the log cannot be read: its prices are in memory."""
+    if lens.followed.away_since is None:
+        with suppress(StoreError):
+            return await big_movers.get()
+    return BigMovers(version=0, by_race={})
 
 
 @get(["/races/{race_id:str}", "/parts/races/{race_id:str}"], include_in_schema=False)
@@ -271,6 +324,7 @@ def get_static(
 
 ROUTES = (
     get_board,
+    get_movers_page,
     get_race_page,
     get_results_page,
     get_result_page,

@@ -30,6 +30,7 @@ HTML = "text/html"
 
 PAGES = (
     ("board", "Board", "/"),
+    ("movers", "Movers", "/movers"),
     ("results", "Results", "/results"),
     ("history", "History", "/history"),
     ("bookmakers", "Bookmakers", "/bookmakers"),
