@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from darkhorses import __version__
 from darkhorses.api.dashboard.board import BoardQuery, board_page
@@ -140,7 +140,7 @@ async def get_movers_page(
     publisher: NamedDependency[Publisher],
     price_paths: NamedDependency[PricePaths],
     environment: NamedDependency[jinja2.Environment],
-    window: Window = Window.HOUR,
+    window: FromQuery[Window] = Window.HOUR,
     direction: Annotated[str | None, QueryParameter(pattern="^(steamers|drifters)?$")] = None,
     region: _Region = None,
     course: _Name = None,
