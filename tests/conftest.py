@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import hypothesis
 import pytest
 
 from darkhorses.store.embedded import EmbeddedServer
@@ -21,6 +22,10 @@ from darkhorses.store.pool import Connection, Database
 
 TEMPLATE = "migrated"
 _DIRECTORY = pytest.StashKey[Path]()
+
+# How long an example takes is the machine's affair: speed is measured elsewhere.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
