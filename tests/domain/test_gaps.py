@@ -47,10 +47,8 @@ def texts(found: QuoteRepair) -> list[tuple[float, str | None]]:
     ]
 
 
-def logged(found: QuoteRepair) -> list[LogEntry]:
-    return [
-        LogEntry(at=p.at, price=p.price, seen_at=at(10_000), by_poll=False) for p in found.added
-    ]
+def logged(added: Iterable[PricePoint]) -> list[LogEntry]:
+    return [LogEntry(at=p.at, price=p.price, seen_at=at(10_000), by_poll=False) for p in added]
 
 
 def merged(log: Iterable[LogEntry]) -> list[PricePoint]:
@@ -98,6 +96,15 @@ def test_a_price_that_was_seen_long_after_its_change_is_added_when_it_changed() 
 
     assert texts(found) == [(10, "5/1")]
     assert (found.seen, found.lags) == (1, (0,))
+
+
+def test_a_missed_price_for_which_polls_leave_no_room_is_counted_and_left_out() -> None:
+    history = [point(0, "4/1"), point(10, "5/1"), point(11, "6/1")]
+
+    found = find_gaps(history, [polled(0, "4/1"), polled(10, "6/1")])
+
+    assert found.added == ()
+    assert (found.points, found.seen, found.unplaced) == (3, 2, 1)
 
 
 def test_equal_neighbours_of_a_history_count_once_and_no_price_at_first_is_none() -> None:
@@ -190,7 +197,7 @@ def test_what_was_added_is_not_added_again(history: list[PricePoint], polls: lis
     log = seen_by_polls(history, polls)
     first = find_gaps(history, log)
 
-    second = find_gaps(history, [*log, *logged(first)])
+    second = find_gaps(history, [*log, *logged(first.added)])
 
     assert second.added == ()
     assert (second.points, second.seen) == (first.points, first.seen)
@@ -199,7 +206,7 @@ def test_what_was_added_is_not_added_again(history: list[PricePoint], polls: lis
 @given(histories(), st.lists(st.floats(0, 700), max_size=30))
 def test_the_merged_path_is_the_history(history: list[PricePoint], polls: list[float]) -> None:
     log = seen_by_polls(history, polls)
-    path = merged([*log, *logged(find_gaps(history, log))])
+    path = merged([*log, *logged(find_gaps(history, log).added)])
 
     assert [step.price for step in path] == [change.price for change in history]
     for step, change in zip(path, history, strict=True):
@@ -220,8 +227,8 @@ def test_whatever_polls_saw_an_added_price_never_repeats_the_one_that_stands(
     found = find_gaps(history, log)
 
     last: Price | None = None
-    for entry in sorted([*log, *logged(found)], key=lambda entry: entry.at):
+    for entry in sorted([*log, *logged(found.added)], key=lambda entry: entry.at):
         assert entry.by_poll or entry.price != last
         last = entry.price
     assert found.added == tuple(sorted(found.added, key=lambda added: added.at))
-    assert find_gaps(history, [*log, *logged(found)]).added == ()
+    assert find_gaps(history, [*log, *logged(found.added)]).added == ()

@@ -17,7 +17,8 @@ from darkhorses.domain.stages import RESULT
 class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of a race: its facts, the runners on its card, and the last quotes.
 
-    A quote with price None is stored too: it says that the price was pulled.
+    A quote with price None is stored too: it says that the price was pulled. ``checked_at`` is
+    the last look that covered every open price.
     """
 
     race: Race
@@ -25,6 +26,7 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     quotes: dict[QuoteKey, Quote]
     last_change_at: datetime | None = None
     refreshed_at: datetime | None = None
+    checked_at: datetime | None = None
 
 
 class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +94,7 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
             quotes=quotes,
             last_change_at=seen_at if price_changed else last_change_at,
             refreshed_at=card.refreshed_at or (known.refreshed_at if known is not None else None),
+            checked_at=seen_at if checked or known is None else known.checked_at,
         ),
         race_changed=known is None or known.race != race,
         runners=changed_runners,

@@ -56,11 +56,12 @@ class QuoteRepair(msgspec.Struct, frozen=True, kw_only=True):
 
     ``points`` are changes in the history, equal neighbours counted once; ``seen`` those that
     polls saw in time, with ``lags`` the whole seconds from each of them to when a poll saw it;
-    ``added`` are to be logged, in this order.
+    ``unplaced`` those for which polls leave no room. ``added`` are to be logged, in this order.
     """
 
     points: int
     seen: int
+    unplaced: int
     lags: tuple[int, ...]
     added: tuple[PricePoint, ...]
 
@@ -81,16 +82,13 @@ def find_gaps(history: Iterable[PricePoint], log: Iterable[LogEntry]) -> QuoteRe
         if index is not None and poll.at <= points[index].at + SEEN_WITHIN:
             seen.setdefault(index, int((poll.seen_at - points[index].at).total_seconds()))
     missed = [index for index in range(len(points)) if index not in seen]
-    added_before = {(entry.at, entry.price) for entry in entries if not entry.by_poll}
+    placed = _place(points, missed, polls, aligned)
     return QuoteRepair(
         points=len(points),
         seen=len(seen),
+        unplaced=len(missed) - len(placed),
         lags=tuple(seen.values()),
-        added=tuple(
-            point
-            for point in _not_standing(_place(points, missed, polls, aligned), polls)
-            if (point.at, point.price) not in added_before
-        ),
+        added=tuple(_news(placed, entries)),
     )
 
 
@@ -205,15 +203,18 @@ def _place(
     return placed
 
 
-def _not_standing(placed: Sequence[PricePoint], polls: Sequence[LogEntry]) -> list[PricePoint]:
-    """The placed points that differ from what stands when they come."""
+def _news(placed: Sequence[PricePoint], log: Sequence[LogEntry]) -> list[PricePoint]:
+    """The placed points that are not in the log yet and differ from what stands when they come."""
+    added_before = {(entry.at, entry.price) for entry in log if not entry.by_poll}
     news: list[PricePoint] = []
     standing: Price | None = None
     # Sorting keeps the order of equals: a point placed at a poll's instant comes after it.
-    for point in sorted([*polls, *placed], key=lambda point: point.at):
+    for point in sorted([*log, *placed], key=lambda point: point.at):
         if isinstance(point, LogEntry):
             standing = point.price
-        elif not is_same_price(point.price, standing):
+        elif (point.at, point.price) not in added_before and not is_same_price(
+            point.price, standing
+        ):
             standing = point.price
             news.append(point)
     return news

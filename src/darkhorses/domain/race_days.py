@@ -37,7 +37,8 @@ class Completeness(StrEnum):
 class RaceDay(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the ledger; ``region`` is the feed's code in lower case, times are UTC.
 
-    ``reason`` says why the day is not complete, or what was lost of it.
+    ``reason`` says why the day is not complete, or what was lost of it; ``repaired_at`` is when
+    prices that polling had missed were last added to the day's races.
     """
 
     race_date: date
@@ -51,6 +52,7 @@ class RaceDay(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     checked_at: datetime | None = None
     completed_at: datetime | None = None
+    repaired_at: datetime | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -105,10 +107,15 @@ def is_settled(day: date, now: datetime) -> bool:
 
 
 def is_due(day: date, known: RaceDay | None, now: datetime) -> bool:
-    """Whether a day is to be read: never the present one, a gap always, a provisional one daily."""
+    """Whether a day is to be read: never the present one, a gap always, a provisional one daily.
+
+    One whose races were repaired after it was read is read again, for the prices of its log.
+    """
     if day >= race_day(now):
         return False
     if known is None or known.has_gap or known.checked_at is None:
+        return True
+    if known.repaired_at is not None and known.repaired_at > known.checked_at:
         return True
     return not known.is_complete and race_day(known.checked_at) < race_day(now)
 

@@ -43,6 +43,7 @@ async def known_races(
         fields = dict(row)
         last_change_at = fields.pop("odds_changed_at")
         refreshed_at = fields.pop("odds_refreshed_at")
+        checked_at = fields.pop("checked_at")
         race = Race(**fields)
         known[race.race_id] = KnownRace(
             race=race,
@@ -50,5 +51,6 @@ async def known_races(
             quotes=quotes.get(race.race_id, {}),
             last_change_at=last_change_at,
             refreshed_at=refreshed_at,
+            checked_at=checked_at,
         )
     return known

@@ -21,6 +21,7 @@ from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.pacing import Paces
 from darkhorses.worker.collecting import Collector
+from darkhorses.worker.gap_repair import gap_repair_job
 from darkhorses.worker.heartbeat import Heart
 from darkhorses.worker.historical_odds import historical_odds_job
 from darkhorses.worker.jobs import JobBoundary
@@ -109,6 +110,7 @@ class _Worker:
         self._jobs = (
             reference_job(feed, database, regions=plan.regions, clock=clock),
             historical_odds_job(feed, database, regions=plan.regions, clock=clock),
+            gap_repair_job(feed, database, self._collector.writing, clock=clock),
         )
         for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
             self._boundary.expect(job)

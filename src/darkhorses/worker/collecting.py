@@ -21,6 +21,8 @@ from darkhorses.domain.diff import (
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.races import Card, CardPage
+from darkhorses.domain.repairs import Outage, is_outage
+from darkhorses.domain.stages import is_over
 from darkhorses.store.known_races import known_races
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
@@ -49,12 +51,16 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collector:
-    """Holds what is known of the market; one write at a time."""
+    """Holds what is known of the market; one write at a time.
+
+    ``writing`` is held by whoever adds to the change log, here and elsewhere in the process, until
+    the transaction has ended: so the log's numbers follow the order of commits.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._writing = asyncio.Lock()
+        self.writing = asyncio.Lock()
         self._known: dict[RaceId, KnownRace] = {}
         self._looked_at: dict[RaceId, datetime] = {}
         self._quoting: set[BookmakerId] = set()
@@ -77,7 +83,7 @@ class Collector:
 
     async def settled(self) -> None:
         """Return when no write is in hand."""
-        async with self._writing:
+        async with self.writing:
             pass
 
     async def collect(
@@ -96,7 +102,7 @@ class Collector:
         was looked at in between, and whose card is newer, is left as it is. Raises
         LeaseLostError and other StoreErrors; the market in memory is then forgotten.
         """
-        async with self._writing:
+        async with self.writing:
             try:
                 return await self._collect(
                     page, lease, asked_at, seen_at, failed_pages if whole_cycle else None
@@ -107,7 +113,7 @@ class Collector:
 
     async def note_results(self, race_ids: Collection[RaceId], lease: Lease) -> int:
         """Note that races have a result by now; returns for how many that was news."""
-        async with self._writing:
+        async with self.writing:
             deltas = [
                 delta
                 for race_id in race_ids
@@ -166,6 +172,7 @@ class Collector:
             seen_at=seen_at,
             bookmakers=self._newly_quoting(page, seen_at),
             unreadable=page.unreadable,
+            outages=self._outages(deltas, seen_at),
             cycle=cycle,
         )
         self._remember(deltas)
@@ -194,6 +201,33 @@ class Collector:
         if unknown:
             async with self._database.transaction() as connection:
                 self._known.update(await known_races(connection, unknown))
+
+    def _outages(self, deltas: Iterable[RaceDelta], seen_at: datetime) -> list[Outage]:
+        """The races that were not looked at for too long before this look, and are still open."""
+        outages = []
+        for delta in deltas:
+            race = delta.after.race
+            before = self._known.get(race.race_id)
+            if before is None or before.checked_at is None or not delta.checked:
+                continue
+            closed = is_over(
+                off_dt=race.off_dt,
+                race_status=race.race_status,
+                is_abandoned=race.is_abandoned,
+                last_change_at=delta.after.last_change_at,
+                now=seen_at,
+            )
+            if not closed and is_outage(race.off_dt, before.checked_at, seen_at):
+                outages.append(
+                    Outage(
+                        race_id=race.race_id,
+                        race_date=race.race_date,
+                        region=race.region.lower(),
+                        since=before.checked_at,
+                        until=seen_at,
+                    )
+                )
+        return outages
 
     def _remember(self, deltas: Iterable[RaceDelta]) -> None:
         self._known.update((delta.after.race.race_id, delta.after) for delta in deltas)

@@ -3,7 +3,7 @@
 SELECT
     race_id, race_date, off_dt, off_time, course_id, course, region, race_name, race_class,
     race_type, pattern, distance, distance_f, going, surface, age_band, rating_band, prize,
-    field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at
+    field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at
 FROM ra_races
 WHERE race_id = ANY(:race_ids::text[]);
 

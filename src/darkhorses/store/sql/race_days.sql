@@ -1,7 +1,12 @@
 -- name: race_days_between(first_day, last_day, regions)
 -- What the ledger says of the days of some regions; days that it does not know are not there.
 SELECT race_date, region, cards, results, races_count, results_count, rows_count, attempts, reason,
-    checked_at, completed_at
+    checked_at, completed_at,
+    (
+        SELECT max(repair.repaired_at) FROM ra_gap_repairs AS repair
+        WHERE repair.race_date = race_days.race_date AND repair.region = race_days.region
+            AND repair.added > 0
+    ) AS repaired_at
 FROM race_days
 WHERE race_date BETWEEN :first_day AND :last_day AND region = ANY(:regions::text[])
 ORDER BY race_date, region;

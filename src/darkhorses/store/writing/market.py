@@ -15,6 +15,7 @@ import msgspec
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.diff import QuoteChange, RaceDelta
 from darkhorses.domain.races import Unreadable
+from darkhorses.domain.repairs import Outage
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.writing.lease import Lease, writing_transaction
@@ -48,9 +49,10 @@ async def write_market(
     seen_at: datetime,
     bookmakers: Collection[Bookmaker] = (),
     unreadable: Sequence[Unreadable] = (),
+    outages: Sequence[Outage] = (),
     cycle: PollCycle | None = None,
 ) -> Written:
-    """Write what a look at the feed at ``seen_at`` (UTC) changed.
+    """Write what a look at the feed at ``seen_at`` (UTC) changed, and which outages it ended.
 
     Raises LeaseLostError, and nothing is written, when the lease is not held any more. After any
     other error it is not known whether the write was committed: load what is known again.
@@ -72,6 +74,7 @@ async def write_market(
             revision=revision,
         )
         await set_aside(connection, unreadable, seen_at)
+        await _want_repairs(connection, outages)
         if cycle is not None:
             await _write_cycle(connection, cycle, changes)
         await queries.notify_market(connection)
@@ -176,6 +179,18 @@ def _columns(changes: Sequence[QuoteChange]) -> dict[str, list[object]]:
 def _repeated(values: Sequence[object], deltas: Sequence[RaceDelta]) -> list[object]:
     """Each delta's value once for each of its quotes."""
     return [value for value, delta in zip(values, deltas, strict=True) for _ in delta.quotes]
+
+
+async def _want_repairs(connection: Connection, outages: Sequence[Outage]) -> None:
+    if outages:
+        await queries.want_repairs(
+            connection,
+            race_ids=[outage.race_id for outage in outages],
+            race_dates=[outage.race_date for outage in outages],
+            regions=[outage.region for outage in outages],
+            since=[outage.since for outage in outages],
+            until=[outage.until for outage in outages],
+        )
 
 
 async def set_aside(

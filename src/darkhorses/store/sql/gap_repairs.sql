@@ -1,0 +1,58 @@
+-- name: repairable_races(first_day)
+-- Races from a day on that have no final repair, with what decides whether it is time for one.
+SELECT
+    race.race_id, race.race_date, race.off_dt, lower(race.region) AS region, race.race_status,
+    race.is_abandoned, race.odds_changed_at AS last_change_at,
+    (
+        SELECT count(*) FROM ra_runners AS runner
+        WHERE runner.race_id = race.race_id AND runner.removed_at IS NULL
+            AND NOT runner.is_non_runner AND NOT runner.is_reserve
+    ) AS runners,
+    repair.occasion, repair.state, repair.outage_to
+FROM ra_races AS race
+LEFT JOIN ra_gap_repairs AS repair USING (race_id)
+WHERE race.race_date >= :first_day::date
+    AND NOT coalesce(
+        repair.occasion = 'end' AND repair.state IN ('repaired', 'impossible'), false
+    );
+
+-- name: runners_to_repair(race_id)
+-- The runners of a race that may have been quoted: not the reserves that never got a run.
+SELECT horse_id FROM ra_runners
+WHERE race_id = :race_id AND NOT is_reserve
+ORDER BY horse_number NULLS LAST, horse_id;
+
+-- name: runners_asked(race_id)
+-- What the feed answered about the runners of a race so far.
+SELECT horse_id, outcome, attempts, error, history FROM ra_gap_repair_runners
+WHERE race_id = :race_id;
+
+-- name: log_beside_history(race_date, race_id)
+-- The log of a race in the order in which its prices took effect, with where each came from.
+SELECT horse_id, bookmaker_id, odds_decimal, odds_fractional,
+    coalesce(changed_at, seen_at) AS effective_at, seen_at, source
+FROM ra_odds_changes
+WHERE race_date = :race_date AND race_id = :race_id
+ORDER BY coalesce(changed_at, seen_at), change_id;
+
+-- name: newest_change_of_race(race_date, race_id)$
+-- The number of the newest entry of the log about a race; 0 when there is none.
+SELECT coalesce(max(change_id), 0) FROM ra_odds_changes
+WHERE race_date = :race_date AND race_id = :race_id;
+
+-- name: repairs_of_races(race_ids)
+-- The ledger's rows of some races.
+SELECT race_id, race_date, region, occasion, state, outage_from, outage_to, runners_asked,
+    runners_not_found, runners_failed, points, seen, added, unplaced, lag_count,
+    lag_median_seconds, lag_p90_seconds, lag_max_seconds, reason, started_at, repaired_at
+FROM ra_gap_repairs
+WHERE race_id = ANY(:race_ids::text[]);
+
+-- name: repairs_of_day(race_date)
+-- The ledger's rows of a race day.
+SELECT race_id, race_date, region, occasion, state, outage_from, outage_to, runners_asked,
+    runners_not_found, runners_failed, points, seen, added, unplaced, lag_count,
+    lag_median_seconds, lag_p90_seconds, lag_max_seconds, reason, started_at, repaired_at
+FROM ra_gap_repairs
+WHERE race_date = :race_date
+ORDER BY race_id;
