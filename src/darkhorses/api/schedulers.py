@@ -30,12 +30,13 @@ class Scheduler(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Schedulers(msgspec.Struct, frozen=True, kw_only=True):
-    """The jobs by the names of the earlier system, and ``reference`` beside them."""
+    """The jobs by the names of the earlier system, and those that are new beside them."""
 
     live_odds: Scheduler
     historical_odds: Scheduler
     statistics_updater: Scheduler
     reference: Scheduler
+    gap_repair: Scheduler
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,13 @@ _REFERENCE = _Job(
     schedule="daily",
     description="Reads the feed's courses and notes which bookmakers still quote.",
 )
+_GAP_REPAIR = _Job(
+    key="gap_repair",
+    name="Gap repair",
+    schedule="every 5 minutes, while the feed has room",
+    description="Adds what polling missed of a race from the feed's price histories.",
+)
+_COLLECTING = frozenset(job.key for job in (_LIVE_ODDS, _REFERENCE, _GAP_REPAIR))
 
 
 def scheduler_status(
@@ -118,6 +126,7 @@ def scheduler_status(
             historical_odds=_scheduler(_HISTORICAL_ODDS, jobs, runs=runs),
             statistics_updater=_scheduler(_STATISTICS, jobs, runs=runs),
             reference=_scheduler(_REFERENCE, jobs, runs=runs),
+            gap_repair=_scheduler(_GAP_REPAIR, jobs, runs=runs),
         ),
         workers=tuple(
             WorkerRow(
@@ -142,11 +151,10 @@ def _scheduler(
     details: dict[str, str | int | float | None] | None = None,
 ) -> Scheduler:
     told = jobs.get(job.key)
-    is_collecting = job.key in (_LIVE_ODDS.key, _REFERENCE.key)
     if told is not None:
         status = told.status if runs else "not_running"
     else:
-        status = "not_running" if is_collecting else NOT_CONFIGURED
+        status = "not_running" if job.key in _COLLECTING else NOT_CONFIGURED
     told = told or JobStatus()
     return Scheduler(
         name=job.name,

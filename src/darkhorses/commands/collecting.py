@@ -9,12 +9,14 @@ import click
 from darkhorses.commands.starting import DAY, FAILED, start_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from darkhorses.settings import Settings
     from darkhorses.worker.backfill import Backfilled
 
 
 @click.command()
-@click.argument("job", type=click.Choice(["live-odds", "historical-odds"]))
+@click.argument("job", type=click.Choice(["live-odds", "historical-odds", "gap-repair"]))
 @click.option(
     "--date",
     "dates",
@@ -32,17 +34,33 @@ def run(job: str, dates: tuple[datetime, ...], *, as_json: bool) -> None:
         return
     import msgspec  # noqa: PLC0415
 
-    from darkhorses.worker.once import look_once  # noqa: PLC0415
+    from darkhorses.worker.once import look_once, repair_once  # noqa: PLC0415
+
+    if job == "gap-repair":
+        if dates:
+            raise click.UsageError(
+                "--date is not for gap-repair: it repairs the races that are due"
+            )
+        _print_found(job, msgspec.to_builtins(asyncio.run(repair_once(settings))), as_json=as_json)
+        return
 
     look = asyncio.run(look_once(settings, [date.date() for date in dates]))
     figures = msgspec.to_builtins(look.found) | {
         "requests": look.requests,
         "milliseconds": look.milliseconds,
     }
+    _print_found(job, figures, as_json=as_json)
+
+
+def _print_found(job: str, figures: "Mapping[str, object]", *, as_json: bool) -> None:
+    """Print the figures of a run; those that say nothing are for programs alone."""
+    import msgspec  # noqa: PLC0415
+
     if as_json:
         click.echo(msgspec.json.encode(figures).decode())
     else:
-        click.echo(f"{job}: " + ", ".join(f"{name} {count}" for name, count in figures.items()))
+        told = {name: value for name, value in figures.items() if value is not None}
+        click.echo(f"{job}: " + ", ".join(f"{name} {value}" for name, value in told.items()))
 
 
 def _run_historical_odds(

@@ -18,6 +18,7 @@ from darkhorses.store.writing.lease import TTL, Lease
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.app import clock, feed_access, worker_id
 from darkhorses.worker.collecting import Collected, Collector
+from darkhorses.worker.gap_repair import GapRepair, Repaired
 from darkhorses.worker.live_odds import LiveOdds
 
 
@@ -50,6 +51,21 @@ async def look_once(settings: Settings, days: Sequence[date]) -> OneLook:
                 requests=feed.requests,
                 milliseconds=int(took.total_seconds() * 1000),
             )
+
+
+async def repair_once(settings: Settings) -> Repaired:
+    """Repair the gaps of every race that is due, as far as the feed has room.
+
+    Raises LeaseLostError when a worker leads: two must not write.
+    """
+    access = feed_access(settings)
+    async with (
+        open_database(settings, max_connections=2, application_name="darkhorses run") as database,
+        RacingApi.open(access, clock=clock) as feed,
+    ):
+        await require_current_schema(database)
+        async with held_lease(database) as lease:
+            return await GapRepair(feed, database, asyncio.Lock(), clock).run(lease)
 
 
 @asynccontextmanager
