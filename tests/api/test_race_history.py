@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from darkhorses.store.pool import Database
 from tests.api.conftest import RunningApi
 from tests.market import NOON, MarketWriter, card, race, runner
 
@@ -231,3 +232,44 @@ async def test_a_wrong_parameter_is_named(
     answer = await api.get(f"{HISTORY}?{query}")
     assert answer.status_code == 400
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_how_complete_it_is_is_told_once_it_was_measured(
+    api: RunningApi, writer: MarketWriter, database: Database
+) -> None:
+    await looks(writer, (0, "10/3", "4.7"))
+    assert (await api.json(HISTORY))["completeness"] is None
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO ra_gap_repairs (race_id, race_date, region, occasion, state, outage_to,"
+            " runners_asked, points, seen, added, unplaced, lag_count, lag_median_seconds,"
+            " lag_p90_seconds, lag_max_seconds, repaired_at) VALUES ('rac_1', $1, 'gb', 'end',"
+            " 'repaired', $2, 2, 300, 200, 97, 3, 200, 65, 190, 350, $2)",
+            NOON.date(),
+            NOON,
+        )
+
+    told = (await api.json(HISTORY))["completeness"]
+
+    assert told == {
+        "state": "repaired",
+        "is_final": True,
+        "covers_until": None,
+        "points": 300,
+        "seen": 200,
+        "added": 97,
+        "unplaced": 3,
+        "polled_share": 0.666667,
+        "share": 0.99,
+        "lag": {
+            "count": 200,
+            "median_seconds": 65,
+            "p90_seconds": 190,
+            "longest_seconds": 350,
+        },
+        "runners_asked": 2,
+        "runners_not_found": 0,
+        "runners_failed": 0,
+        "reason": None,
+        "repaired_at": "2026-06-20T12:00:00Z",
+    }

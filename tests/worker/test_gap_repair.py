@@ -13,7 +13,7 @@ from darkhorses.domain.races import QuoteKey
 from darkhorses.domain.repairs import Occasion, RepairState
 from darkhorses.simulator import Options, Simulator, running_simulator
 from darkhorses.store.gap_repairs import GapRepair as StoredRepair
-from darkhorses.store.gap_repairs import log_beside_history, repairs_of
+from darkhorses.store.gap_repairs import quote_logs_of, repairs_of
 from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
 from darkhorses.store.writing import lease as leases
@@ -103,7 +103,7 @@ class Yard:
     async def logged_paths(self, race_id: RaceId) -> dict[QuoteKey, list[PricePoint]]:
         """What the log says of every quote, in the order in which its prices took effect."""
         async with self.database.connection() as connection:
-            log = await log_beside_history(connection, DAY, race_id)
+            log = await quote_logs_of(connection, DAY, race_id)
         paths = {key: changes(entries) for key, entries in log.entries.items()}
         return {key: path for key, path in paths.items() if path}
 

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 from darkhorses.simulator import Options, Simulator, running_simulator
 from darkhorses.store.heartbeats import FeedState, Role, heartbeats
 from darkhorses.store.pool import Database
+from tests.commands import darkhorses
 from tests.worker.processes import WorkerProcess
 
 _REPLAYED = """
@@ -133,3 +135,45 @@ async def test_a_worker_refuses_a_schema_that_is_not_migrated(
     assert code == 1
     assert said.startswith("darkhorses: the database lacks 0001_live_odds")
     assert said.endswith("run `darkhorses migrate`")
+
+
+async def test_gaps_are_repaired_once_by_command(
+    environment: dict[str, str], database: Database
+) -> None:
+    quick = environment | {
+        "DARKHORSES_RACES_PER_SECOND": "50",
+        "DARKHORSES_REQUESTS_PER_TEN_SECONDS": "1000",
+    }
+    looked = await asyncio.to_thread(darkhorses, "run", "live-odds", **quick)
+    assert looked.returncode == 0
+    async with database.connection() as connection:
+        # The first race of the card ended, and was quiet, an hour ago.
+        await connection.execute(
+            "DELETE FROM ra_races WHERE race_id <> (SELECT race_id FROM ra_races"
+            " WHERE NOT is_abandoned ORDER BY off_dt, race_id LIMIT 1)"
+        )
+        await connection.execute(
+            "UPDATE ra_races SET off_dt = now() - interval '1 hour',"
+            " odds_changed_at = now() - interval '1 hour'"
+        )
+
+    first = await asyncio.to_thread(darkhorses, "run", "gap-repair", "--json", **quick)
+    second = await asyncio.to_thread(darkhorses, "run", "gap-repair", **quick)
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    found = json.loads(first.stdout)
+    assert (found["races"], found["left"], found["stopped"]) == (1, 0, None)
+    assert found["asked"] > 2
+    assert found["added"] == await _count(
+        database, "SELECT count(*) FROM ra_odds_changes WHERE source = 'history'"
+    )
+    assert second.stdout.startswith("gap-repair: races 0, impossible 0, asked 0")
+
+
+async def test_a_date_is_refused_for_gap_repair(environment: dict[str, str]) -> None:
+    refused = await asyncio.to_thread(
+        darkhorses, "run", "gap-repair", "--date", "2026-06-20", **environment
+    )
+
+    assert refused.returncode == 2
+    assert "--date is not for gap-repair" in refused.stderr

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from darkhorses.api.bodies import RaceFacts, RaceSummary, RunnerPrices
 from darkhorses.domain.board import FavouriteMark
 from darkhorses.domain.bookmakers import BookmakerType
+from darkhorses.domain.repairs import RepairState
 from darkhorses.domain.stages import Stage
 
 
@@ -275,11 +276,50 @@ class RunnerSeries(msgspec.Struct, frozen=True, kw_only=True):
     exchanges: tuple[PriceSeries, ...]
 
 
+class PollingLag(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds after a change a poll saw it, over ``count`` changes of the race.
+
+    The feed tells of changes in whole minutes: a lag is up to a minute too long.
+    """
+
+    count: int
+    median_seconds: int
+    p90_seconds: int
+    longest_seconds: int
+
+
+class PathCompleteness(msgspec.Struct, frozen=True, kw_only=True):
+    """How complete the prices of a race over time are, measured by the feed's own history.
+
+    Of its ``points``, polls saw ``seen`` in time (``polled_share``); ``added`` entries were taken
+    from it, so that all but ``unplaced`` stand in the log (``share``). ``state`` is wanted, asking,
+    repaired or impossible; until ``is_final`` prices up to ``covers_until`` are repaired, those
+    after an outage. ``reason`` says what is not whole.
+    """
+
+    state: RepairState
+    is_final: bool
+    covers_until: datetime | None
+    points: int
+    seen: int
+    added: int
+    unplaced: int
+    polled_share: float | None
+    share: float | None
+    lag: PollingLag | None
+    runners_asked: int
+    runners_not_found: int
+    runners_failed: int
+    reason: str | None
+    repaired_at: datetime | None
+
+
 class RaceHistory(msgspec.Struct, frozen=True, kw_only=True):
     """Prices of a race over time, from a moment on and before another (null: all there is).
 
     A page ends with a whole instant, or a whole span: ask again with ``next_from`` as ``from`` for
     what follows; null when that was all. ``count`` points or bars are in this page.
+    ``completeness`` is null until the race was measured: at its end, or after an outage.
     """
 
     success: bool
@@ -290,4 +330,5 @@ class RaceHistory(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     limit: int
     next_from: datetime | None
+    completeness: PathCompleteness | None
     runners: tuple[RunnerSeries, ...]

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from darkhorses.api.path_completeness import path_completeness
 from darkhorses.api.race_bodies import (
     BarBody,
     PointBody,
@@ -104,6 +105,7 @@ def race_history(log: RaceLog, query: HistoryQuery) -> RaceHistory:
         count=count,
         limit=query.limit,
         next_from=next_from,
+        completeness=path_completeness(log.repair) if log.repair is not None else None,
         runners=tuple(
             _runner_series(stored, paths[stored.runner.horse_id], next_from, names)
             for stored in _by_number(race)

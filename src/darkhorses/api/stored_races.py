@@ -13,6 +13,7 @@ from darkhorses.domain.race_board import RaceBoard
 from darkhorses.readmodel.boards import board_of
 from darkhorses.readmodel.loading import loaded_race
 from darkhorses.readmodel.market import Market
+from darkhorses.store.gap_repairs import GapRepair, repairs_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.price_changes import first_change_at, price_changes_of
 
@@ -28,10 +29,14 @@ class PastBoard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RaceLog(msgspec.Struct, frozen=True, kw_only=True):
-    """A race as it is now, and its price changes in the order in which they took effect."""
+    """A race as it is now, and its price changes in the order in which they took effect.
+
+    ``repair`` is what was found out about how complete they are; None: nothing yet.
+    """
 
     market: Market
     changes: list[PriceChange]
+    repair: GapRepair | None
 
 
 class StoredRaces:
@@ -68,7 +73,8 @@ class StoredRaces:
                 return None
             race = market.races[race_id].race
             changes = await price_changes_of(connection, race, horse_id=horse_id)
-        return RaceLog(market=market, changes=changes)
+            repairs = await repairs_of(connection, [race_id])
+        return RaceLog(market=market, changes=changes, repair=repairs.get(race_id))
 
     @asynccontextmanager
     async def _snapshot_of(

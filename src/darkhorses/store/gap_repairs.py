@@ -11,9 +11,10 @@ import msgspec
 
 from darkhorses.domain.gaps import LogEntry
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
-from darkhorses.domain.prices import Price
+from darkhorses.domain.market_at import ChangeSource
 from darkhorses.domain.races import QuoteKey
 from darkhorses.domain.repairs import Lag, Occasion, RepairableRace, RepairState
+from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -70,7 +71,7 @@ class AskedRunner(msgspec.Struct, frozen=True, kw_only=True):
     history: str | None
 
 
-class RaceLog(msgspec.Struct, frozen=True, kw_only=True):
+class QuoteLogs(msgspec.Struct, frozen=True, kw_only=True):
     """The log of a race by quote, in order of time; ``newest`` is its highest change_id, or 0."""
 
     entries: dict[QuoteKey, list[LogEntry]]
@@ -109,23 +110,31 @@ async def runners_asked(connection: Connection, race_id: RaceId) -> dict[HorseId
     return {runner.horse_id: runner for runner in asked}
 
 
-async def log_beside_history(connection: Connection, day: date, race_id: RaceId) -> RaceLog:
-    """A race's log, as histories are laid beside it; ``newest`` is read first, never too high."""
-    newest: int = await queries.newest_change_of_race(connection, race_date=day, race_id=race_id)
+async def quote_logs_of(connection: Connection, day: date, race_id: RaceId) -> QuoteLogs:
+    """A race's log, as histories are laid beside it."""
+    newest = 0
     entries: dict[QuoteKey, list[LogEntry]] = {}
     async for (
-        horse_id,
-        bookmaker_id,
+        change_id,
+        horse,
+        bookmaker,
         decimal,
         fractional,
         at,
         seen_at,
         source,
-    ) in queries.log_beside_history(connection, race_date=day, race_id=race_id):
-        price = None if decimal is None else Price(decimal=decimal, fractional=fractional)
-        entry = LogEntry(at=at, price=price, seen_at=seen_at, by_poll=source == "poll")
-        entries.setdefault((HorseId(horse_id), BookmakerId(bookmaker_id)), []).append(entry)
-    return RaceLog(entries=entries, newest=newest)
+    ) in queries.price_changes_of_race(
+        connection, race_id=race_id, race_date=day, horse_id=None, until=None
+    ):
+        newest = max(newest, change_id)
+        entry = LogEntry(
+            at=at,
+            price=stored_price(decimal, fractional),
+            seen_at=seen_at,
+            by_poll=ChangeSource(source) is ChangeSource.POLL,
+        )
+        entries.setdefault((HorseId(horse), BookmakerId(bookmaker)), []).append(entry)
+    return QuoteLogs(entries=entries, newest=newest)
 
 
 def _repair(row: asyncpg.Record) -> GapRepair:

@@ -31,8 +31,8 @@ from darkhorses.domain.repairs import (
 )
 from darkhorses.store.gap_repairs import (
     AskedRunner,
-    RaceLog,
-    log_beside_history,
+    QuoteLogs,
+    quote_logs_of,
     repairable_races,
     runners_asked,
     runners_to_repair,
@@ -254,7 +254,7 @@ class _Pass:
         until = race.outage_to if occasion is Occasion.OUTAGE else None
         for _ in range(_TRIES):
             async with self._database.connection() as connection:
-                log = await log_beside_history(connection, race.race_date, race.race_id)
+                log = await quote_logs_of(connection, race.race_date, race.race_id)
             # Beside the loop: the alignment of a race takes long enough for live odds to notice.
             gaps = await asyncio.to_thread(_find, texts, log, until)
             repair = _race_repair(race, occasion, gaps, log, asked)
@@ -285,7 +285,7 @@ def _may_answer_yet(runner: AskedRunner) -> bool:
     return runner.outcome == "failed" and runner.attempts < _ATTEMPTS
 
 
-def _find(texts: Sequence[str], log: RaceLog, until: datetime | None) -> RaceGaps:
+def _find(texts: Sequence[str], log: QuoteLogs, until: datetime | None) -> RaceGaps:
     return find_race_gaps(map(_histories.decode, texts), log.entries, until=until)
 
 
@@ -293,7 +293,7 @@ def _race_repair(
     race: RepairableRace,
     occasion: Occasion,
     gaps: RaceGaps,
-    log: RaceLog,
+    log: QuoteLogs,
     asked: Sequence[AskedRunner],
 ) -> RaceRepair:
     """The race's repair with its figures, and with the reason for what is not whole."""

@@ -27,14 +27,6 @@ ORDER BY horse_number NULLS LAST, horse_id;
 SELECT horse_id, outcome, attempts, error, history FROM ra_gap_repair_runners
 WHERE race_id = :race_id;
 
--- name: log_beside_history(race_date, race_id)
--- The log of a race in the order in which its prices took effect, with where each came from.
-SELECT horse_id, bookmaker_id, odds_decimal, odds_fractional,
-    coalesce(changed_at, seen_at) AS effective_at, seen_at, source
-FROM ra_odds_changes
-WHERE race_date = :race_date AND race_id = :race_id
-ORDER BY coalesce(changed_at, seen_at), change_id;
-
 -- name: newest_change_of_race(race_date, race_id)$
 -- The number of the newest entry of the log about a race; 0 when there is none.
 SELECT coalesce(max(change_id), 0) FROM ra_odds_changes
