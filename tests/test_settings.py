@@ -36,6 +36,8 @@ def test_values_are_read_into_their_types() -> None:
         ("DARKHORSES_REGIONS", ","),
         ("DARKHORSES_POLL_INTERVAL", "1"),
         ("DARKHORSES_POOLER", "maybe"),
+        ("DARKHORSES_RETENTION_MONTHS", "0"),
+        ("DARKHORSES_RETENTION_ACTION", "delete"),
         ("RACING_API_BASE_URL", "api.theracingapi.com"),
     ],
 )

@@ -12,7 +12,7 @@ from darkhorses.commands.collecting import backfill, run
 from darkhorses.commands.exports import export
 from darkhorses.commands.serving import api, demo, simulator, worker
 from darkhorses.commands.starting import FAILED, USAGE
-from darkhorses.commands.upkeep import doctor, migrate, status
+from darkhorses.commands.upkeep import doctor, migrate, retention, status
 from darkhorses.domain.errors import DarkHorsesError, SettingError
 
 
@@ -42,5 +42,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (api, backfill, demo, doctor, export, migrate, run, simulator, status, worker):
+for command in (
+    api, backfill, demo, doctor, export, migrate, retention, run, simulator, status, worker,
+):  # fmt: skip
     main.add_command(command)

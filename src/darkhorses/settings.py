@@ -164,6 +164,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "an absolute path",
         ),
     ] = None
+    retention_months: Annotated[
+        Annotated[int, Meta(ge=1, le=1200)] | None,
+        _setting(
+            "DARKHORSES_RETENTION_MONTHS",
+            "whole months of price changes that are kept before the present one; when empty, all "
+            "of them for ever",
+            "a number from 1 to 1200",
+        ),
+    ] = None
+    retention_action: Annotated[
+        str,
+        Meta(pattern=r"^(detach|drop)$"),
+        _setting(
+            "DARKHORSES_RETENTION_ACTION",
+            "what becomes of older months: detach leaves each as a table of its own, drop removes "
+            "it once it stands in a file that was read back",
+            "detach or drop",
+        ),
+    ] = "detach"
+    retention_dir: Annotated[
+        str | None,
+        _setting(
+            "DARKHORSES_RETENTION_DIR",
+            "folder of the files of months that are dropped",
+            "a path, wherever the worker runs",
+        ),
+    ] = None
 
 
 def variables() -> dict[str, Variable]:

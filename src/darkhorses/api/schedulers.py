@@ -37,6 +37,7 @@ class Schedulers(msgspec.Struct, frozen=True, kw_only=True):
     statistics_updater: Scheduler
     reference: Scheduler
     gap_repair: Scheduler
+    retention: Scheduler
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +105,13 @@ _GAP_REPAIR = _Job(
     schedule="every 5 minutes, while the feed has room",
     description="Adds what polling missed of a race from the feed's price histories.",
 )
-_COLLECTING = frozenset(job.key for job in (_LIVE_ODDS, _REFERENCE, _GAP_REPAIR))
+_RETENTION = _Job(
+    key="retention",
+    name="Months of the change log",
+    schedule="daily",
+    description="Makes room for the coming months; retires old ones where that is asked for.",
+)
+_COLLECTING = frozenset(job.key for job in (_LIVE_ODDS, _REFERENCE, _GAP_REPAIR, _RETENTION))
 
 
 def scheduler_status(
@@ -127,6 +134,7 @@ def scheduler_status(
             statistics_updater=_scheduler(_STATISTICS, jobs, runs=runs),
             reference=_scheduler(_REFERENCE, jobs, runs=runs),
             gap_repair=_scheduler(_GAP_REPAIR, jobs, runs=runs),
+            retention=_scheduler(_RETENTION, jobs, runs=runs),
         ),
         workers=tuple(
             WorkerRow(

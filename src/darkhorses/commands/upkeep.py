@@ -83,3 +83,40 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         click.echo("\n".join(map(str, findings)))
     if not healthy:
         ctx.exit(UNHEALTHY)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
+def retention(*, dry_run: bool, as_json: bool) -> None:
+    """Make the coming months of the change log, and retire old ones as the settings say.
+
+    The leading worker does the same every day. Nothing is detached or dropped unless
+    DARKHORSES_RETENTION_MONTHS is set.
+    """
+    settings = start_settings()
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.database import open_database  # noqa: PLC0415
+    from darkhorses.store.migrations import require_current_schema  # noqa: PLC0415
+    from darkhorses.worker.app import clock, retention_of  # noqa: PLC0415
+    from darkhorses.worker.retention import Months, MonthsKept  # noqa: PLC0415
+
+    policy = retention_of(settings)
+
+    async def keep() -> MonthsKept:
+        async with open_database(
+            settings, max_connections=1, application_name="darkhorses retention"
+        ) as database:
+            await require_current_schema(database)
+            return await Months(database, policy, asyncio.Lock(), clock).keep(dry_run=dry_run)
+
+    done = msgspec.to_builtins(asyncio.run(keep()))
+    if as_json:
+        click.echo(msgspec.json.encode({"dry_run": dry_run, **done}).decode())
+        return
+    if dry_run:
+        del done["moved"]  # nobody has counted them
+    for what, found in done.items():
+        told = ", ".join(found) if isinstance(found, list) else f"{found:,} rows"
+        click.echo(f"{'would be ' if dry_run else ''}{what}: {told or '-'}")

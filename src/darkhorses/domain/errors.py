@@ -25,6 +25,7 @@ class DarkHorsesError(Exception):
     ├── api.exports.StreamBrokenError   an export ended after its answer had begun
     ├── api.app.CannotListenError       the API's address is taken or not of this machine
     ├── api.publishing.NotLoadedError   the API has not read the market yet
+    ├── export.verifying.NotVerifiedError  a file does not hold what was exported into it
     └── store.errors.StoreError         the database
         ├── DatabaseUnavailableError    cannot be reached, or went away
         ├── DatabaseBusyError           a statement ran into its time limit or a lock

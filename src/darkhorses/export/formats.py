@@ -62,6 +62,11 @@ def encoder_of(export_format: ExportFormat, columns: Sequence[Column]) -> Encode
     return ParquetEncoder(columns)
 
 
+def best_for_archives() -> ExportFormat:
+    """Parquet where this installation can write it, NDJSON elsewhere: both keep prices exact."""
+    return ExportFormat.NDJSON if find_spec("pyarrow") is None else ExportFormat.PARQUET
+
+
 def require(export_format: ExportFormat) -> None:
     """Raise ParquetMissingError where this installation cannot write the format."""
     if export_format is ExportFormat.PARQUET and find_spec("pyarrow") is None:

@@ -6,6 +6,7 @@ import signal
 import socket
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from darkhorses import __version__
 from darkhorses.database import open_database
 from darkhorses.domain.errors import SettingError
+from darkhorses.domain.retention import Retention, RetentionAction
 from darkhorses.settings import Settings
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
 from darkhorses.store.migrations import require_current_schema
@@ -28,6 +30,7 @@ from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.leadership import Leadership
 from darkhorses.worker.live_odds import LiveOdds
 from darkhorses.worker.reference import reference_job
+from darkhorses.worker.retention import retention_job
 from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, Plan, Shift
 
 _log = structlog.get_logger("darkhorses.worker")
@@ -60,6 +63,20 @@ def feed_access(settings: Settings) -> FeedAccess:
     )
 
 
+def retention_of(settings: Settings) -> Retention | None:
+    """How long the change log is kept; None for ever. Raises SettingError."""
+    if settings.retention_months is None:
+        return None
+    action = RetentionAction(settings.retention_action)
+    if action is RetentionAction.DROP and settings.retention_dir is None:
+        raise SettingError(
+            "DARKHORSES_RETENTION_DIR: not set, expected a folder: a month is dropped only once it "
+            "stands in a file there"
+        )
+    directory = Path(settings.retention_dir) if settings.retention_dir is not None else None
+    return Retention(months=settings.retention_months, action=action, directory=directory)
+
+
 def worker_id() -> str:
     """A name for this process that no other has had."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:6]}"
@@ -68,6 +85,7 @@ def worker_id() -> str:
 async def run_worker(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; raises when the database's schema does not fit."""
     access = feed_access(settings)
+    retention = retention_of(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,14 +100,16 @@ async def run_worker(settings: Settings) -> None:
             plan = Plan(
                 regions=settings.regions, poll_interval=timedelta(seconds=settings.poll_interval)
             )
-            await _Worker(plan, database, feed).run(stop)
+            await _Worker(plan, database, feed, retention).run(stop)
     _log.info("worker.stopped")
 
 
 class _Worker:
     """One worker process: leads when it can, and always tells how it is."""
 
-    def __init__(self, plan: Plan, database: Database, feed: RacingApi) -> None:
+    def __init__(
+        self, plan: Plan, database: Database, feed: RacingApi, retention: Retention | None
+    ) -> None:
         self._plan = plan
         self._database = database
         self._feed = feed
@@ -111,6 +131,7 @@ class _Worker:
             reference_job(feed, database, regions=plan.regions, clock=clock),
             historical_odds_job(feed, database, regions=plan.regions, clock=clock),
             gap_repair_job(feed, database, self._collector.writing, clock=clock),
+            retention_job(database, retention, self._collector.writing, clock=clock),
         )
         for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
             self._boundary.expect(job)
