@@ -43,7 +43,7 @@ COMMENT ON COLUMN ra_gap_repairs.outage_to IS 'the first look after the outage: 
 COMMENT ON COLUMN ra_gap_repairs.points IS 'price changes in the feed''s history, over all quotes';
 COMMENT ON COLUMN ra_gap_repairs.seen IS 'points that polls saw in time';
 COMMENT ON COLUMN ra_gap_repairs.added IS 'entries of the change log that repairs of this race have added in all';
-COMMENT ON COLUMN ra_gap_repairs.unplaced IS 'points that have no room between polls, and so are not in the log';
+COMMENT ON COLUMN ra_gap_repairs.unplaced IS 'points that are not in the log: polls leave no room for them or, before the end, are still to come';
 COMMENT ON COLUMN ra_gap_repairs.lag_count IS 'lags measured: from a change''s whole minute to when a poll saw it';
 
 CREATE TABLE ra_gap_repair_runners (
@@ -57,6 +57,7 @@ CREATE TABLE ra_gap_repair_runners (
     PRIMARY KEY (race_id, horse_id)
 );
 
+COMMENT ON COLUMN ra_gap_repair_runners.asked_at IS 'when it was first asked about for this repair';
 COMMENT ON COLUMN ra_gap_repair_runners.history IS 'what the feed answered, as JSON, until the race is written';
 
 -- migrate: rollback

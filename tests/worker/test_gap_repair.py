@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -8,22 +9,28 @@ import pytest
 
 from darkhorses.domain.gaps import SEEN_WITHIN, PricePoint
 from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.price_summaries import is_exchange
 from darkhorses.domain.race_days import is_due
 from darkhorses.domain.races import QuoteKey
 from darkhorses.domain.repairs import Occasion, RepairState
 from darkhorses.simulator import Options, Simulator, running_simulator
+from darkhorses.simulator.generated import GeneratedSource
+from darkhorses.simulator.schedule import OrdinarySchedule
 from darkhorses.store.gap_repairs import GapRepair as StoredRepair
 from darkhorses.store.gap_repairs import quote_logs_of, repairs_of
 from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
 from darkhorses.store.writing import lease as leases
-from darkhorses.store.writing.lease import Lease
+from darkhorses.store.writing.lease import Lease, writing_transaction
 from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.errors import FeedError, NotFoundError
 from darkhorses.upstream.pacing import Paces
 from darkhorses.worker.collecting import Collector
 from darkhorses.worker.gap_repair import GapRepair, Repaired
+from darkhorses.worker.historical_odds import fill_due_days
 from darkhorses.worker.live_odds import LiveOdds
+from darkhorses.worker.past_days import PastDays
+from tests.feeds import UNPACED, Feed
 from tests.market import StoppedClock
 
 DAY = date(2026, 10, 10)
@@ -31,12 +38,6 @@ MORNING = datetime(2026, 10, 10, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 ODDS = "odds/{race_id}/{horse_id}"
-UNPACED = Paces(
-    racecards_per_second=1000,
-    races_per_second=1000,
-    courses_per_second=1000,
-    requests_per_ten_seconds=10_000,
-)
 
 
 class Yard:
@@ -415,34 +416,68 @@ async def test_a_throttled_pass_ends_and_the_next_one_goes_on(yard: Yard, race_i
     assert (await yard.stored(race_id)).runners_failed == 0
 
 
-async def test_failures_of_the_feed_are_held_against_no_runner(yard: Yard, race_id: RaceId) -> None:
+@pytest.mark.parametrize("fault", ["500", "garbage"])
+async def test_failures_of_the_feed_are_held_against_no_runner(
+    yard: Yard, race_id: RaceId, fault: str
+) -> None:
     off_dt = await look_now_and_then(yard, race_id)
-    yard.simulator.set_faults("500")
-    for _ in range(2):
-        failed = await yard.repair(at=off_dt + HOUR)
-        assert (failed.asked, failed.failed, failed.left) == (3, 3, 1)
-    assert await yard.rows("SELECT count(*) FROM ra_gap_repair_runners") == [(0,)]
+    yard.simulator.set_faults(fault)
+    for hours in (1, 3, 24):
+        failed = await yard.repair(at=off_dt + hours * HOUR)
+        assert (failed.asked, failed.failed, failed.left) == (2, 2, 1)
     yard.simulator.set_faults()
 
     assert (await yard.repair()).races == 1
+    assert (await yard.stored(race_id)).runners_failed == 0
+
+
+async def test_other_races_are_tried_before_a_pass_ends_for_failures(yard: Yard) -> None:
+    page = await yard.feed.racecards(DAY, ("ire",))
+    offs = []
+    for card in page.cards:
+        yard.clock.now = card.race.off_dt - HOUR
+        await yard.live.poll_race(card.race.race_id, yard.lease)
+        offs.append(card.race.off_dt)
+    yard.simulator.set_faults("garbage")
+
+    failed = await yard.repair(at=max(offs) + HOUR)
+
+    assert (failed.asked, failed.failed) == (4, 4)
+    assert failed.stopped is not None
+    assert failed.stopped.startswith("the answer is no price history")
+    assert await yard.rows(
+        "SELECT count(*), count(DISTINCT race_id) FROM ra_gap_repair_runners"
+    ) == [(4, 2)]
+
+
+class SpoiltSource(GeneratedSource):
+    """The simulator's own, save that one runner's history is no history."""
+
+    def __init__(self, horse_id: str) -> None:
+        super().__init__(seed=1, schedule=OrdinarySchedule(1), refresh=60)
+        self._horse_id = horse_id
+
+    async def runner_odds(self, race_id: str, horse_id: str, now: datetime) -> bytes | None:
+        if horse_id == self._horse_id:
+            return b"<html></html>"
+        return await super().runner_odds(race_id, horse_id, now)
 
 
 async def test_a_runner_that_cannot_be_read_is_given_up_and_the_race_says_so(
-    yard: Yard, race_id: RaceId
+    yard: Yard, race_id: RaceId, clock: StoppedClock
 ) -> None:
     off_dt = await look_now_and_then(yard, race_id)
-    yard.simulator.set_faults("garbage")
-    runners = (await yard.repair(at=off_dt + HOUR)).failed
-    await yard.repair()
-    yard.simulator.set_faults("garbage")
-    done = await yard.repair()
+    horse_id = (await yard.rows("SELECT horse_id FROM ra_runners ORDER BY 1 LIMIT 1"))[0][0]
+    async with Feed.serving(SpoiltSource(horse_id), clock) as feed:
+        yard.employ(feed.client)
+        passes = [await yard.repair(at=off_dt + hours * HOUR) for hours in (1, 2, 24, 25, 26)]
 
     stored = await yard.stored(race_id)
-    assert (done.races, done.impossible) == (0, 1)
-    assert (stored.state, stored.runners_failed) == (RepairState.IMPOSSIBLE, runners)
+    assert [each.failed for each in passes] == [1, 1, 1, 0, 0]
+    assert [each.races for each in passes] == [0, 0, 0, 1, 0]
+    assert (stored.state, stored.runners_failed) == (RepairState.REPAIRED, 1)
     assert stored.reason is not None
-    assert stored.reason.startswith(f"{runners} of {runners} runners not read: the answer is no")
-    assert (await yard.repair()).asked == 0
+    assert stored.reason.startswith(f"1 of {stored.runners_asked} runners not read: the answer")
 
 
 async def test_a_race_that_nobody_quoted_is_impossible_with_its_reason(yard: Yard) -> None:
@@ -541,3 +576,48 @@ async def test_a_day_that_was_read_before_its_races_were_repaired_is_due_again(
         ledger = await race_days_between(connection, DAY, DAY, ["gb", "ire"])
     assert is_due(DAY, ledger[DAY, "ire"], yard.clock.now)
     assert not is_due(DAY, ledger[DAY, "gb"], yard.clock.now)
+
+
+async def test_the_nightly_job_reads_a_repaired_day_again_with_its_better_prices(
+    yard: Yard, race_id: RaceId
+) -> None:
+    async def opening_prices() -> dict[str, Any]:
+        await fill_due_days(
+            past,
+            yard.database,
+            partial(writing_transaction, yard.database, yard.lease),
+            regions=["ire"],
+            now=yard.clock.now,
+        )
+        return dict(
+            await yard.rows(
+                "SELECT horse_id, opening_price FROM ra_odds_historical WHERE race_id = $1"
+                " AND data_source = 'change_log'",
+                race_id,
+            )
+        )
+
+    past = PastDays(yard.feed, yard.database, yard.clock)
+    off_dt = await look_now_and_then(yard, race_id)
+    yard.clock.now = off_dt + 4 * timedelta(days=1)
+    polled = await opening_prices()
+    yard.clock.now += HOUR
+    await yard.repair()
+    yard.clock.now += HOUR
+
+    repaired = await opening_prices()
+
+    true = await yard.true_paths(race_id)
+    first = min(path[0].at for path in true.values())
+    assert repaired.keys() == polled.keys()
+    assert repaired != polled
+    for horse_id, opening in repaired.items():
+        quoted = [
+            path[0].price.decimal
+            for (horse, bookmaker_id), path in true.items()
+            if horse == horse_id
+            and path[0].at == first
+            and path[0].price is not None
+            and not is_exchange(bookmaker_id)
+        ]
+        assert round(float(opening), 1) == round(float(max(quoted)), 1)

@@ -7,15 +7,16 @@ import asyncpg
 import pytest
 
 from darkhorses.domain.identifiers import RaceId
-from darkhorses.domain.retention import Retention, RetentionAction
+from darkhorses.domain.retention import Retention
 from darkhorses.export.files import CannotWriteError
 from darkhorses.export.formats import ExportFormat
 from darkhorses.export.verifying import FileOfChanges, NotVerifiedError, read_back
 from darkhorses.store.errors import DatabaseBusyError
+from darkhorses.store.exporting import open_exports
 from darkhorses.store.past_prices import change_log_of
 from darkhorses.store.pool import Connection, Database
-from darkhorses.store.writing.partitions import make_partition
-from darkhorses.worker.retention import Months, MonthsKept
+from darkhorses.store.writing.partitions import move_into_partition
+from darkhorses.worker.retention import Months, MonthsKept, export_month
 from tests.commands import darkhorses
 from tests.market import NOON, MarketWriter, StoppedClock, card, race, runner
 
@@ -126,7 +127,9 @@ async def test_live_odds_are_written_while_a_month_is_moved(
     writer = await MarketWriter.leading(database)
     writing = asyncio.Lock()
     async with writing:
-        moving = asyncio.create_task(make_partition(database, date(2026, 4, 1), writing=writing))
+        moving = asyncio.create_task(
+            move_into_partition(database, date(2026, 4, 1), writing=writing)
+        )
         while not writing._waiters:
             await connection.fetchval("SELECT 1")
         # The rows are moved by now, in a transaction that waits to attach them.
@@ -146,7 +149,9 @@ async def test_a_month_that_is_written_to_while_it_is_moved_stays_where_it_is(
     await add_changes(connection, date(2026, 4, 1))
     writing = asyncio.Lock()
     async with writing:
-        moving = asyncio.create_task(make_partition(database, date(2026, 4, 1), writing=writing))
+        moving = asyncio.create_task(
+            move_into_partition(database, date(2026, 4, 1), writing=writing)
+        )
         while not writing._waiters:
             await connection.fetchval("SELECT 1")
         await add_changes(connection, date(2026, 4, 2))
@@ -240,7 +245,13 @@ async def test_an_old_month_is_dropped_once_it_stands_in_a_file(
 
 
 def dropping(archive: Path) -> Retention:
-    return Retention(months=1, action=RetentionAction.DROP, directory=archive)
+    return Retention(months=1, drop_into=archive)
+
+
+async def export_april(database: Database, path: Path) -> None:
+    exports = await open_exports(database, connections=1)
+    await export_month(exports, date(2026, 4, 1), path, ExportFormat.PARQUET)
+    await exports.close()
 
 
 async def test_a_file_from_a_run_that_was_stopped_is_taken_if_it_is_the_month(
@@ -250,7 +261,7 @@ async def test_a_file_from_a_run_that_was_stopped_is_taken_if_it_is_the_month(
     await add_changes(connection, date(2026, 4, 1))
     one = months(database, dropping(tmp_path))
     path = tmp_path / f"{APRIL}.parquet"
-    await one._export(date(2026, 4, 1), path, ExportFormat.PARQUET)
+    await export_april(database, path)
     written = path.stat().st_mtime_ns
 
     assert (await one.keep()).dropped == [APRIL]
@@ -264,7 +275,7 @@ async def test_a_file_that_is_not_the_month_is_left_and_nothing_is_dropped(
     await add_changes(connection, date(2026, 4, 1))
     one = months(database, dropping(tmp_path))
     path = tmp_path / f"{APRIL}.parquet"
-    await one._export(date(2026, 4, 1), path, ExportFormat.PARQUET)
+    await export_april(database, path)
     before = path.read_bytes()
     await add_changes(connection, date(2026, 4, 1), count=1)
 

@@ -293,8 +293,8 @@ class PathCompleteness(msgspec.Struct, frozen=True, kw_only=True):
 
     Of its ``points``, polls saw ``seen`` in time (``polled_share``); ``added`` entries were taken
     from it, so that all but ``unplaced`` stand in the log (``share``). ``state`` is wanted, asking,
-    repaired or impossible; until ``is_final`` prices up to ``covers_until`` are repaired, those
-    after an outage. ``reason`` says what is not whole.
+    repaired or impossible; before it ``is_final`` it is of an outage, and prices after
+    ``covers_until`` are still left to polls. ``reason`` says what is not whole.
     """
 
     state: RepairState

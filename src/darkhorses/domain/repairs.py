@@ -171,7 +171,7 @@ def find_race_gaps(
     """Lay the histories of a race's runners beside its log, quote by quote.
 
     ``until`` is the first look after an outage: what that look or the next one may still see in
-    time is added by none but them.
+    time is left to them, and counts as ``unplaced``.
     """
     latest = None if until is None else until - SEEN_WITHIN
     points = seen = unplaced = 0
@@ -181,14 +181,14 @@ def find_race_gaps(
     for history in histories:
         for bookmaker_id, path in history.paths.items():
             found = find_gaps(path, log.get((history.horse_id, bookmaker_id), ()))
+            news = [point for point in found.added if latest is None or point.at <= latest]
             points += found.points
             seen += found.seen
-            unplaced += found.unplaced
+            unplaced += found.unplaced + len(found.added) - len(news)
             lags += found.lags
             added += (
                 AddedPrice(horse_id=history.horse_id, bookmaker_id=bookmaker_id, point=point)
-                for point in found.added
-                if latest is None or point.at <= latest
+                for point in news
             )
             last = path[-1].at
             if bookmaker_id not in quoting or quoting[bookmaker_id][1] < last:

@@ -5,7 +5,6 @@ A month is named by its first day. Race days are London's.
 
 from collections.abc import Collection
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -14,26 +13,15 @@ MADE_AHEAD = 2
 """So many months after the present one have a partition already."""
 
 
-class RetentionAction(StrEnum):
-    """What becomes of a month that is kept no longer.
-
-    DETACH leaves it as a table of its own that no reader sees; DROP removes it, once it stands in
-    a file that was read back.
-    """
-
-    DETACH = "detach"
-    DROP = "drop"
-
-
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How long the change log is kept: the present month and ``months`` whole ones before it.
 
-    ``directory`` is where months go before they are dropped.
+    An older month is dropped once it stands in a file in ``drop_into``; without such a folder it
+    is detached: left as a table of its own, which no reader of the log sees.
     """
 
     months: int
-    action: RetentionAction = RetentionAction.DETACH
-    directory: Path | None = None
+    drop_into: Path | None = None
 
 
 def month_of(day: date, shift: int = 0) -> date:

@@ -23,7 +23,7 @@ class GapRepair(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the ledger (times UTC); the figures are of the last repair, 0 before the first.
 
     ``points`` are the price changes in the feed's history over all quotes; ``seen`` those that
-    polls saw in time, ``unplaced`` those for which the log has no room, ``added`` entries that
+    polls saw in time, ``unplaced`` those that are not in the log, ``added`` entries that
     repairs brought into the log. A repair on the occasion of an outage covers the market up to
     ``outage_to`` and is followed by the final one. ``reason`` says what is not whole.
     """
@@ -61,12 +61,12 @@ class GapRepair(msgspec.Struct, frozen=True, kw_only=True):
 class AskedRunner(msgspec.Struct, frozen=True, kw_only=True):
     """What the feed answered about a runner; ``history`` is a RunnerHistory as JSON.
 
-    ``outcome`` is ``answered``, ``not_found`` or ``failed``, the last after so many ``attempts``.
+    ``outcome`` is ``answered``, ``not_found`` or ``failed``; ``asked_at`` is the first asking.
     """
 
     horse_id: HorseId
     outcome: str
-    attempts: int
+    asked_at: datetime
     error: str | None
     history: str | None
 
@@ -84,11 +84,6 @@ async def repairs_of(
     """What the ledger says of some races; those that it does not know are left out."""
     rows = queries.repairs_of_races(connection, race_ids=list(race_ids))
     return {repair.race_id: repair for repair in [_repair(row) async for row in rows]}
-
-
-async def repairs_of_day(connection: Connection, day: date) -> list[GapRepair]:
-    """What the ledger says of the races of a London race day."""
-    return [_repair(row) async for row in queries.repairs_of_day(connection, race_date=day)]
 
 
 async def repairable_races(connection: Connection, first_day: date) -> list[RepairableRace]:

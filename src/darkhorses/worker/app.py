@@ -14,7 +14,7 @@ import structlog
 from darkhorses import __version__
 from darkhorses.database import open_database
 from darkhorses.domain.errors import SettingError
-from darkhorses.domain.retention import Retention, RetentionAction
+from darkhorses.domain.retention import Retention
 from darkhorses.settings import Settings
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
 from darkhorses.store.migrations import require_current_schema
@@ -67,14 +67,14 @@ def retention_of(settings: Settings) -> Retention | None:
     """How long the change log is kept; None for ever. Raises SettingError."""
     if settings.retention_months is None:
         return None
-    action = RetentionAction(settings.retention_action)
-    if action is RetentionAction.DROP and settings.retention_dir is None:
+    if settings.retention_action == "detach":
+        return Retention(months=settings.retention_months)
+    if settings.retention_dir is None:
         raise SettingError(
             "DARKHORSES_RETENTION_DIR: not set, expected a folder: a month is dropped only once it "
             "stands in a file there"
         )
-    directory = Path(settings.retention_dir) if settings.retention_dir is not None else None
-    return Retention(months=settings.retention_months, action=action, directory=directory)
+    return Retention(months=settings.retention_months, drop_into=Path(settings.retention_dir))
 
 
 def worker_id() -> str:

@@ -67,11 +67,14 @@ GAP_REPAIR = "gap_repair"
 
 _EVERY = timedelta(minutes=5)
 _AT_MOST = timedelta(minutes=4)
-_ATTEMPTS = 3
-"""So often a runner is asked about whose answers cannot be read."""
+_PATIENCE = timedelta(days=1)
+"""For so long a runner is asked about again whose answers cannot be read."""
 
-_FAILURES = 3
-"""So many failures in a row are the feed's."""
+_FAILURES_OF_RACE = 2
+"""After so many failures in a row another race is tried."""
+
+_FAILURES_OF_FEED = 4
+"""After so many failures in a row the pass ends: far fewer than stop live odds from asking."""
 
 _TRIES = 3
 """So often a race is written whose log moves on meanwhile."""
@@ -151,11 +154,7 @@ class _Stopped(Exception):  # noqa: N818  # a pass that ends early has not faile
 
 
 class _Pass:
-    """One pass: what it did so far, and until when it may go on.
-
-    ``_failed`` are runners whose request failed and about whom nothing is noted yet: should no
-    request succeed after theirs, it was the feed's failure and not theirs.
-    """
+    """One pass: what it did so far, and until when it may go on."""
 
     def __init__(
         self,
@@ -173,7 +172,7 @@ class _Pass:
         self._clock = clock
         self._lease = lease
         self._deadline = deadline
-        self._failed: list[tuple[RaceId, HorseId, str]] = []
+        self._failures_in_a_row = 0
         self.done = Repaired()
 
     async def repair(self, due: Sequence[tuple[RepairableRace, Occasion]]) -> None:
@@ -199,13 +198,16 @@ class _Pass:
         async with self._database.connection() as connection:
             runners = await runners_to_repair(connection, race.race_id)
             asked = await runners_asked(connection, race.race_id)
+        failed = 0
         for horse_id in runners:
-            if horse_id not in asked or _may_answer_yet(asked[horse_id]):
+            if not self._is_answered(asked.get(horse_id)):
                 self._require_room()
-                await self._ask(race.race_id, horse_id)
+                failed = 0 if await self._ask(race.race_id, horse_id) else failed + 1
+                if failed == _FAILURES_OF_RACE:
+                    return None
         async with self._database.connection() as connection:
             asked = await runners_asked(connection, race.race_id)
-        if any(horse_id not in asked or _may_answer_yet(asked[horse_id]) for horse_id in runners):
+        if not all(self._is_answered(asked.get(horse_id)) for horse_id in runners):
             return None
         return await self._write(race, occasion, list(asked.values()))
 
@@ -215,35 +217,40 @@ class _Pass:
         if not self._feed.has_room:
             raise _Stopped("the feed has no room beside live odds")
 
-    async def _ask(self, race_id: RaceId, horse_id: HorseId) -> None:
-        """Ask about a runner and keep the answer."""
+    def _is_answered(self, runner: AskedRunner | None) -> bool:
+        """Whether all is known of a runner that will be."""
+        if runner is None:
+            return False
+        return runner.outcome != "failed" or self._clock() - runner.asked_at >= _PATIENCE
+
+    async def _ask(self, race_id: RaceId, horse_id: HorseId) -> bool:
+        """Ask about a runner and keep the answer; whether there was one."""
         asked_at = self._clock()
         self.done.asked += 1
         try:
             history = await self._feed.odds_history(race_id, horse_id)
         except NotFoundError:
             self.done.not_found += 1
-            await self._note(race_id, horse_id, None)
-        except (MalformedError, RejectedError) as error:
-            self.done.failed += 1
-            await self._note(race_id, horse_id, str(error))
+            await self._note_none(race_id, horse_id, asked_at, error=None)
         except (ThrottledError, CircuitOpenError) as error:
             raise _Stopped(str(error)) from error
-        except UnavailableError as error:
+        except (MalformedError, RejectedError, UnavailableError) as error:
             self.done.failed += 1
-            self._failed.append((race_id, horse_id, str(error)))
-            if len(self._failed) >= _FAILURES:
+            await self._note_none(race_id, horse_id, asked_at, error=str(error))
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row == _FAILURES_OF_FEED:
                 raise _Stopped(str(error)) from error
-            return
+            return False
         else:
             await note_answer(self._database, self._lease, history, asked_at)
-        while self._failed:
-            await self._note(*self._failed[0])
-            del self._failed[0]
+        self._failures_in_a_row = 0
+        return True
 
-    async def _note(self, race_id: RaceId, horse_id: HorseId, error: str | None) -> None:
+    async def _note_none(
+        self, race_id: RaceId, horse_id: HorseId, asked_at: datetime, *, error: str | None
+    ) -> None:
         await note_no_answer(
-            self._database, self._lease, race_id, horse_id, error=error, asked_at=self._clock()
+            self._database, self._lease, race_id, horse_id, error=error, asked_at=asked_at
         )
 
     async def _write(
@@ -279,10 +286,6 @@ def gap_repair_job(
         at_once=False,
         record_success=False,
     )
-
-
-def _may_answer_yet(runner: AskedRunner) -> bool:
-    return runner.outcome == "failed" and runner.attempts < _ATTEMPTS
 
 
 def _find(texts: Sequence[str], log: QuoteLogs, until: datetime | None) -> RaceGaps:

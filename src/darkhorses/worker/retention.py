@@ -6,7 +6,8 @@ stands in a file that was read back, row by row, and holds as many as the log.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import msgspec
 import structlog
 
 from darkhorses.domain.london import race_day
-from darkhorses.domain.retention import Retention, RetentionAction, is_expired, months_to_make
+from darkhorses.domain.retention import Retention, is_expired, months_to_make
 from darkhorses.export.files import CannotWriteError, write_whole
 from darkhorses.export.formats import ExportFormat, best_for_archives
 from darkhorses.export.streaming import exported
@@ -30,7 +31,12 @@ from darkhorses.store.partitions import (
 )
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
-from darkhorses.store.writing.partitions import detach_partition, drop_partition, make_partition
+from darkhorses.store.writing.partitions import (
+    detach_partition,
+    drop_partition,
+    make_partition,
+    move_into_partition,
+)
 from darkhorses.worker.scheduling import ScheduledJob
 from darkhorses.worker.triggers import DailyTrigger
 
@@ -83,70 +89,58 @@ class Months:
             there = await partitioned_months(connection)
             in_default = await months_in_default(connection)
         done = MonthsKept()
-        for month in months_to_make(today, in_default, self._retention):
+        retention = self._retention
+        for month in months_to_make(today, in_default, retention):
             if month not in there:
-                await self._make(month, done, dry_run=dry_run)
+                await self._make(month, done, has_rows=month in in_default, dry_run=dry_run)
         for month in there:
-            if is_expired(month, today, self._retention):
-                await self._retire(month, done, dry_run=dry_run)
+            if retention is not None and is_expired(month, today, retention):
+                await self._retire(month, retention.drop_into, done, dry_run=dry_run)
         if not dry_run and (done.made or done.detached or done.dropped):
             _log.info("retention.finished", **msgspec.structs.asdict(done))
         return done
 
-    async def _make(self, month: date, done: MonthsKept, *, dry_run: bool) -> None:
-        if not dry_run:
-            moved = await make_partition(self._database, month, writing=self._writing)
-            if moved is None:
-                return  # a table of this name stands apart: the month was detached
-            done.moved += moved
-        done.made.append(partition_name(month))
-
-    async def _retire(self, month: date, done: MonthsKept, *, dry_run: bool) -> None:
-        retention = self._retention
-        if retention is None:
+    async def _make(self, month: date, done: MonthsKept, *, has_rows: bool, dry_run: bool) -> None:
+        if dry_run:
+            done.made.append(partition_name(month))
             return
+        if has_rows:
+            async with self._beside() as database:
+                moved = await move_into_partition(database, month, writing=self._writing)
+        else:
+            moved = await make_partition(self._database, month, writing=self._writing)
+        if moved is not None:
+            done.moved += moved
+            done.made.append(partition_name(month))
+
+    async def _retire(
+        self, month: date, drop_into: Path | None, done: MonthsKept, *, dry_run: bool
+    ) -> None:
         name = partition_name(month)
-        if retention.action is RetentionAction.DETACH:
+        if drop_into is None:
             if not dry_run:
                 await detach_partition(self._database, month, writing=self._writing)
             done.detached.append(name)
             return
-        if retention.directory is None:
-            raise ValueError("a month is dropped only from a file, and there is no directory")
         export_format = best_for_archives()
-        path = retention.directory / f"{name}.{export_format}"
+        path = drop_into / f"{name}.{export_format}"
         if not dry_run:
-            newest = await self._archive(month, path, export_format)
+            async with self._beside() as database:
+                newest = await _archive(database, month, path, export_format)
             await drop_partition(self._database, month, newest, writing=self._writing)
         done.dropped.append(name)
         done.files.append(str(path))
 
-    async def _archive(self, month: date, path: Path, export_format: ExportFormat) -> int:
-        """Have a month in a file that is known to be whole; the number of its newest change.
-
-        A file that is there already is never written over: it is taken if it is the month.
-        """
-        if not await asyncio.to_thread(_is_there, path):
-            await self._export(month, path, export_format)
-        async with self._database.connection() as connection:
-            logged = await month_of_changes(connection, month)
-        found = await asyncio.to_thread(read_back, path, export_format)
-        if not _is_same(found, logged):
-            raise NotVerifiedError(
-                f"{path} holds {found.rows:,} changes up to {found.newest}, and the log of "
-                f"{month:%B %Y} has {logged.rows:,} up to {logged.newest}: nothing was dropped"
-            )
-        return logged.newest
-
-    async def _export(self, month: date, path: Path, export_format: ExportFormat) -> None:
-        query = ExportQuery(
-            table=ExportTable.ODDS_CHANGES, from_day=month, to_day=last_day_of(month)
+    @asynccontextmanager
+    async def _beside(self) -> AsyncIterator[Database]:
+        """A connection of its own for what takes long: live odds and the lease need theirs."""
+        database = await open_exports(
+            self._database, connections=1, application_name="darkhorses retention"
         )
-        exports = await open_exports(self._database, connections=1)
         try:
-            await write_whole(exported(exports, query, export_format), path, replace=False)
+            yield database
         finally:
-            await exports.close()
+            await database.close()
 
 
 def retention_job(
@@ -181,3 +175,29 @@ def _is_there(path: Path) -> bool:
 
 def _is_same(found: FileOfChanges, logged: MonthOfChanges) -> bool:
     return (found.rows, found.newest) == (logged.rows, logged.newest)
+
+
+async def _archive(database: Database, month: date, path: Path, export_format: ExportFormat) -> int:
+    """Have a month in a file that is known to be whole; the number of its newest change.
+
+    A file that is there already is never written over: it is taken if it is the month.
+    """
+    if not await asyncio.to_thread(_is_there, path):
+        await export_month(database, month, path, export_format)
+    async with database.connection() as connection:
+        logged = await month_of_changes(connection, month)
+    found = await asyncio.to_thread(read_back, path, export_format)
+    if not _is_same(found, logged):
+        raise NotVerifiedError(
+            f"{path} holds {found.rows:,} changes up to {found.newest}, and the log of "
+            f"{month:%B %Y} has {logged.rows:,} up to {logged.newest}: nothing was dropped"
+        )
+    return logged.newest
+
+
+async def export_month(
+    exports: Database, month: date, path: Path, export_format: ExportFormat
+) -> None:
+    """Write the changes of a month into a file that is not there yet; from ``open_exports``."""
+    query = ExportQuery(table=ExportTable.ODDS_CHANGES, from_day=month, to_day=last_day_of(month))
+    await write_whole(exported(exports, query, export_format), path, replace=False)

@@ -24,7 +24,7 @@ ORDER BY horse_number NULLS LAST, horse_id;
 
 -- name: runners_asked(race_id)
 -- What the feed answered about the runners of a race so far.
-SELECT horse_id, outcome, attempts, error, history FROM ra_gap_repair_runners
+SELECT horse_id, outcome, asked_at, error, history FROM ra_gap_repair_runners
 WHERE race_id = :race_id;
 
 -- name: newest_change_of_race(race_date, race_id)$
@@ -39,12 +39,3 @@ SELECT race_id, race_date, region, occasion, state, outage_from, outage_to, runn
     lag_median_seconds, lag_p90_seconds, lag_max_seconds, reason, started_at, repaired_at
 FROM ra_gap_repairs
 WHERE race_id = ANY(:race_ids::text[]);
-
--- name: repairs_of_day(race_date)
--- The ledger's rows of a race day.
-SELECT race_id, race_date, region, occasion, state, outage_from, outage_to, runners_asked,
-    runners_not_found, runners_failed, points, seen, added, unplaced, lag_count,
-    lag_median_seconds, lag_p90_seconds, lag_max_seconds, reason, started_at, repaired_at
-FROM ra_gap_repairs
-WHERE race_date = :race_date
-ORDER BY race_id;

@@ -10,7 +10,10 @@ FROM unnest(
 ) AS o (race_id, race_date, region, since, until)
 ON CONFLICT (race_id) DO UPDATE
 SET state = 'wanted',
-    outage_from = least(repair.outage_from, excluded.outage_from),
+    outage_from = CASE
+        WHEN repair.state = 'repaired' THEN excluded.outage_from
+        ELSE least(repair.outage_from, excluded.outage_from)
+    END,
     outage_to = excluded.outage_to
 WHERE repair.occasion = 'outage';
 
@@ -28,13 +31,12 @@ RETURNING race_id;
 DELETE FROM ra_gap_repair_runners WHERE race_id = :race_id;
 
 -- name: repair_note_answer(race_id, horse_id, outcome, asked_at, error, history)!
--- Keep what the feed answered about a runner.
+-- Keep what the feed answered about a runner; asked_at stays when it was first asked.
 INSERT INTO ra_gap_repair_runners AS runner (race_id, horse_id, outcome, asked_at, error, history)
 VALUES (:race_id, :horse_id, :outcome, :asked_at, :error, :history)
 ON CONFLICT (race_id, horse_id) DO UPDATE
 SET outcome = excluded.outcome,
     attempts = runner.attempts + 1,
-    asked_at = excluded.asked_at,
     error = excluded.error,
     history = excluded.history;
 

@@ -21,10 +21,25 @@ _STATEMENT_LIMIT = "10min"
 
 
 async def make_partition(database: Database, month: date, *, writing: asyncio.Lock) -> int | None:
-    """Give a month a partition, and move there what lies in the default one.
+    """Give a month of which there is nothing yet a partition; None when the month has a table.
 
-    How many rows were moved; None when the month has a table. Raises DatabaseBusyError when others
-    did not let go of a lock in time, or wrote to the month meanwhile: nothing has changed then.
+    Answers how many rows were moved, as ``move_into_partition`` does. Raises DatabaseBusyError
+    when others did not let go of a lock in time: nothing has changed then.
+    """
+    async with writing, _limited(database) as connection:
+        moved: int | None = await queries.partition_begin(connection, first_day=month)
+        if moved is not None:
+            await queries.partition_attach(connection, first_day=month)
+    return moved
+
+
+async def move_into_partition(
+    database: Database, month: date, *, writing: asyncio.Lock
+) -> int | None:
+    """Give a month that lies in the default partition its own; None when the month has a table.
+
+    How many rows were moved. Takes as long as they are many, and lets others write meanwhile:
+    raises DatabaseBusyError when they wrote to this very month, and nothing has changed then.
     """
     async with _limited(database) as connection:
         moved: int | None = await queries.partition_begin(connection, first_day=month)
