@@ -1,5 +1,5 @@
 -- The ledger of gap repairs: per race, what polling missed and how late it saw the rest.
--- depends: 0002_history
+-- depends: 0003_history_reading
 --
 -- Why it looks like this:
 -- * The feed is asked runner by runner and within what live odds leave of its budget, so a race may

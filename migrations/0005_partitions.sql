@@ -1,5 +1,5 @@
 -- Months of the change log are made ahead, and a month that lies in the default partition can move.
--- depends: 0003_gap_repair
+-- depends: 0004_gap_repair
 --
 -- Why it looks like this:
 -- * Moving a month takes long, so it takes no lock that a write of live odds would wait for: the
