@@ -101,6 +101,7 @@ async def test_a_stopped_leader_hands_over_at_once_and_is_forgotten(
             async with database.connection() as connection:
                 (beat,) = await heartbeats(connection)
             assert beat.worker_id == standby.events[0]["worker_id"]
+            assert beat.jobs.keys() >= {"live_odds", "gap_repair", "retention"}
             assert await standby.stop() == 0
 
 

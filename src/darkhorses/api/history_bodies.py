@@ -82,7 +82,7 @@ class RaceDayRow(RaceDay, frozen=True, kw_only=True):
     ``status`` is the lesser of ``cards`` and ``results``: missing while anything is, provisional
     while it may still be amended, complete after that. ``reason`` says why a day is not complete,
     or what was lost of it; ``checked_at`` is when it was last read, ``completed_at`` when it was
-    first complete.
+    first complete, ``repaired_at`` when prices that polling had missed were last added to it.
     """
 
     status: Completeness

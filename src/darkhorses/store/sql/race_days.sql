@@ -14,7 +14,12 @@ ORDER BY race_date, region;
 -- name: race_days_newest_first(first_day, last_day, region)
 -- What the ledger says of the days of one region or of all, the newest first.
 SELECT race_date, region, cards, results, races_count, results_count, rows_count, attempts, reason,
-    checked_at, completed_at
+    checked_at, completed_at,
+    (
+        SELECT max(repair.repaired_at) FROM ra_gap_repairs AS repair
+        WHERE repair.race_date = race_days.race_date AND repair.region = race_days.region
+            AND repair.added > 0
+    ) AS repaired_at
 FROM race_days
 WHERE race_date BETWEEN :first_day::date AND :last_day::date
     AND (:region::text IS NULL OR region = lower(:region::text))
