@@ -5,8 +5,8 @@
    └─────── two reads fail: away, with nothing loaded ──┘
 ```
 
-A turn is one cheap question ("what is the newest revision?") a second; rows are read only when it
-moved. A wake-up makes the next turn come at once.
+A turn is one cheap question ("how far are the market and the change log?") a second; rows are read
+only when one of them moved. A wake-up makes the next turn come at once.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ import structlog
 from darkhorses.domain.london import race_day
 from darkhorses.readmodel.loading import refreshed
 from darkhorses.readmodel.market import Market
+from darkhorses.readmodel.tail import Tail
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError, StoreError
 from darkhorses.store.heartbeats import ReceivedHeartbeat, heartbeats
 from darkhorses.store.listening import MARKET_CHANNEL, listen
@@ -71,6 +72,7 @@ class Follower:
         self._wake = asyncio.Event()
         self._moved = asyncio.Condition()
         self.now = Followed(market=Market(from_day=_first_day(clock())))
+        self.tail = Tail(self.now.market.from_day)
         self.workers: SeenWorkers | None = None
 
     def wake(self) -> None:
@@ -105,10 +107,11 @@ class Follower:
 
     async def _turn(self) -> None:
         market = self.now.market
-        first_day = _first_day(self._clock())
+        now = self._clock()
+        first_day = _first_day(now)
         if market.from_day != first_day:
             market = market.from_day_on(first_day)
-        market = await refreshed(self._database, market)
+        market = await refreshed(self._database, market, self.tail, now)
         workers = await self._seen_workers()
         await self._set_up_to_date(market, workers)
 

@@ -1,16 +1,17 @@
 """Reading the market from the database, each time in one snapshot."""
 
-from datetime import date
+from datetime import date, datetime
 
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.readmodel.market import Market, News, updated
+from darkhorses.readmodel.tail import Tail
+from darkhorses.store.changes import LAST_CHANGE, changes_after, newest_marks
 from darkhorses.store.odds import StoredQuote, quotes_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.races import (
     StoredRace,
     StoredRunner,
-    newest_revision,
     race_with_id,
     races_after,
     races_of_day,
@@ -21,23 +22,54 @@ from darkhorses.store.reference import all_bookmakers
 # A race has some 300 quotes: so many at a time keep a first load from doubling the memory.
 _RACES_AT_A_TIME = 20
 
+CHANGES_AT_A_TIME = 500
+"""Changes in a page: reading and encoding one keeps everything else waiting for a few ms."""
 
-async def refreshed(database: Database, market: Market) -> Market:
-    """The market brought up to date; the same object when nothing was written since.
 
-    A revision that went back (another database, or one restored) makes it load all anew.
+async def refreshed(database: Database, market: Market, tail: Tail, now: datetime) -> Market:
+    """The market and the tail brought up to date; the same market when nothing was written since.
+
+    Both are read in one snapshot, changes page by page. A revision or a change log that went back
+    (another database, or one restored) makes both begin anew.
     """
     async with database.connection() as connection:
-        newest = await newest_revision(connection, from_day=market.from_day)
-        if newest == market.revision:
-            return market
-        if newest < market.revision:
+        marks = await newest_marks(connection, from_day=market.from_day)
+        went_back = marks.revision < market.revision or marks.change_id < tail.position.change_id
+        if went_back:
             market = Market(from_day=market.from_day)
+        is_new = tail.life == 0 or went_back
+        if (
+            not is_new
+            and marks.revision == market.revision
+            and marks.change_id == tail.position.change_id
+        ):
+            tail.set_market(market, now)
+            return market
         async with connection.transaction(isolation="repeatable_read", readonly=True):
+            if is_new:
+                marks = await newest_marks(connection, from_day=market.from_day)
+            else:
+                await _follow_changes(connection, tail)
             races = await races_after(
                 connection, revision=market.revision, from_day=market.from_day
             )
-            return updated(market, await _news(connection, races, after=market.revision))
+            market = updated(market, await _news(connection, races, after=market.revision))
+    if is_new:
+        tail.begin(market, change_id=marks.change_id, now=now)
+    else:
+        tail.set_market(market, now)
+    return market
+
+
+async def _follow_changes(connection: Connection, tail: Tail) -> None:
+    """Append to the tail what the log has more, page by page, with the others served between."""
+    while True:
+        changes = await changes_after(
+            connection, tail.position.change_id, until=LAST_CHANGE, most=CHANGES_AT_A_TIME
+        )
+        tail.add_changes(changes)
+        if len(changes) < CHANGES_AT_A_TIME:
+            return
 
 
 async def loaded_day(database: Database, day: date) -> Market:

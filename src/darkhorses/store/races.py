@@ -37,15 +37,6 @@ class StoredRunner(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
 
 
-async def newest_revision(connection: Connection, *, from_day: date) -> int:
-    """The highest revision of any race from a race day on; 0 when there is none.
-
-    Every write of the market stamps the races that it is about, so this number moves with each.
-    """
-    revision: int = await queries.newest_market_revision(connection, from_day=from_day)
-    return revision
-
-
 async def races_after(connection: Connection, *, revision: int, from_day: date) -> list[StoredRace]:
     """Races from a day on with a revision above the given one (0 for all), by off time."""
     rows = queries.races_after_revision(connection, revision=revision, from_day=from_day)

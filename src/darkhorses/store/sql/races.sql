@@ -1,7 +1,3 @@
--- name: newest_market_revision(from_day)$
--- The highest revision of the races from a day on: it moves with every look that is written.
-SELECT coalesce(max(revision), 0) FROM ra_races WHERE race_date >= :from_day;
-
 -- name: races_after_revision(revision, from_day)
 -- Races from a day on that were looked at, or changed, since a revision.
 SELECT race_id, race_date, off_dt, off_time, course_id, course, region, race_name, race_class,
