@@ -145,6 +145,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "a number from 1 to 20",
         ),
     ] = 1
+    stream_clients: Annotated[
+        int,
+        Meta(ge=0, le=20_000),
+        _setting(
+            "DARKHORSES_STREAM_CLIENTS",
+            "clients that may follow streams at once, over all of one API; more are refused",
+            "a number from 0 to 20000",
+        ),
+    ] = 1000
     pooler: Annotated[
         str,
         Meta(pattern=r"^(auto|none|session|transaction)$"),

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from darkhorses.api.app import build_edge
+from darkhorses.api.streams import Streams
 from darkhorses.readmodel.follower import Follower
 from darkhorses.store.pool import Database
 from tests.market import MarketWriter, StoppedClock
@@ -61,8 +62,10 @@ async def writer(database: Database) -> MarketWriter:
 @pytest.fixture
 async def api(database: Database, clock: StoppedClock) -> AsyncIterator[RunningApi]:
     follower = Follower(database, clock=clock, poll_interval=timedelta(milliseconds=20))
-    edge = build_edge(database, follower, clock=clock, card_interval=timedelta(seconds=60))
-    following = asyncio.create_task(follower.run())
+    minute = timedelta(seconds=60)
+    streams = Streams(follower, database, clock=clock, card_interval=minute, most_clients=10)
+    edge = build_edge(database, follower, streams, clock=clock, card_interval=minute)
+    following = asyncio.gather(follower.run(), streams.run())
     transport = httpx.ASGITransport(edge, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with (
         asyncio.timeout(20),

@@ -5,6 +5,7 @@ import httpx
 
 from darkhorses import __version__
 from darkhorses.api.app import build_edge
+from darkhorses.api.streams import Streams
 from darkhorses.readmodel.follower import Follower
 from darkhorses.store.heartbeats import FeedState, FeedStatus, JobStatus, Role
 from darkhorses.store.pool import Database
@@ -23,7 +24,9 @@ async def health_of(api: RunningApi) -> Any:
 async def test_health_is_503_only_until_the_market_was_loaded(database: Database) -> None:
     clock = StoppedClock()
     follower = Follower(database, clock=clock)
-    edge = build_edge(database, follower, clock=clock, card_interval=timedelta(seconds=60))
+    minute = timedelta(seconds=60)
+    streams = Streams(follower, database, clock=clock, card_interval=minute, most_clients=1)
+    edge = build_edge(database, follower, streams, clock=clock, card_interval=minute)
     transport = httpx.ASGITransport(edge)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://d.test") as client:
         answer = await client.get("/health")

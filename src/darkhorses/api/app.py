@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
-from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from darkhorses import __version__
@@ -29,7 +28,9 @@ from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
 from darkhorses.api.settlements import Settlements
+from darkhorses.api.server import make_server
 from darkhorses.api.stored_races import StoredRaces
+from darkhorses.api.streams import Streams
 from darkhorses.database import open_database
 from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.readmodel.follower import Follower, keep_listening
@@ -66,6 +67,7 @@ def utc_now() -> datetime:
 def build_edge(
     database: Database,
     follower: Follower,
+    streams: Streams,
     *,
     clock: Callable[[], datetime],
     card_interval: timedelta,
@@ -87,6 +89,7 @@ def build_edge(
             settlements=Settlements(database),
             price_paths=price_paths,
             known_offers=KnownOffers(),
+            streams=streams,
         )
     )
     return Edge(application)
@@ -107,17 +110,30 @@ async def run_api(settings: Settings) -> None:
         settings, max_connections=CONNECTIONS, application_name="darkhorses api"
     ) as database:
         follower = Follower(database, clock=utc_now)
+        card_interval = timedelta(seconds=settings.poll_interval)
+        streams = Streams(
+            follower,
+            database,
+            clock=utc_now,
+            card_interval=card_interval,
+            most_clients=settings.stream_clients,
+        )
         edge = build_edge(
             database,
             follower,
+            streams,
             clock=utc_now,
-            card_interval=timedelta(seconds=settings.poll_interval),
+            card_interval=card_interval,
             exports_at_once=settings.exports_at_once,
         )
-        following: list[Coroutine[None, None, None]] = [follower.run()]
+        server = make_server(
+            edge, address=address, port=settings.port, most_streams=settings.stream_clients
+        )
+        following: list[Coroutine[None, None, None]] = [follower.run(), streams.run()]
         if not is_transaction_pooler(database.url, settings.pooler):
             following.append(keep_listening(database.url, follower))
-        await _serve_until(stop, edge, following, address=address, port=settings.port)
+        log.info("api.serving", address=address, port=settings.port, version=__version__)
+        await _serve_until(stop, server, edge, streams, following)
     log.info("api.stopped")
 
 
@@ -141,24 +157,20 @@ def _free_address(host: str, port: int) -> str:
 
 async def _serve_until(
     stop: asyncio.Event,
+    server: Server,
     edge: Edge,
+    streams: Streams,
     following: "list[Coroutine[None, None, None]]",
-    *,
-    address: str,
-    port: int,
 ) -> None:
     """Serve and follow until told to stop, or until either ends by itself."""
-    server = Server(
-        edge, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False
-    )
     serving = asyncio.create_task(server.serve())
     followers = [asyncio.create_task(task) for task in following]
     stopping = asyncio.create_task(stop.wait())
-    log.info("api.serving", address=address, port=port, version=__version__)
     done, _ = await asyncio.wait(
         [serving, stopping, *followers], return_when=asyncio.FIRST_COMPLETED
     )
     log.info("api.stopping")
+    streams.close()
     for task in (stopping, *followers):
         task.cancel()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types

@@ -17,7 +17,9 @@ from darkhorses.api import (
     race_routes,
     result_routes,
     settlement_routes,
+    sockets,
     status_routes,
+    stream_routes,
 )
 from darkhorses.api.dashboard import routes as dashboard_routes
 from darkhorses.api.dashboard.failures import with_pages
@@ -36,6 +38,7 @@ from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.readmodel.price_paths import PricePaths
+from darkhorses.api.streams import Streams
 
 _ROUTES = (
     *dashboard_routes.ROUTES,
@@ -48,6 +51,8 @@ _ROUTES = (
     *history_routes.ROUTES,
     *result_routes.ROUTES,
     *export_routes.ROUTES,
+    *stream_routes.ROUTES,
+    *sockets.ROUTES,
 )
 _DESCRIPTION = (
     "Live odds and results of UK and Irish horse racing. Prices are JSON numbers as the feed gives "
@@ -72,6 +77,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     settlements: Settlements
     price_paths: PricePaths
     known_offers: KnownOffers
+    streams: Streams
 
 
 def create_application(services: Services) -> Litestar:

@@ -1,7 +1,8 @@
 """The outermost ring around the application: what is true of every request and answer.
 
 HEAD is answered as GET without the body, every answer carries the security headers, every
-request leaves one line in the log, and requests that do not end can be cut when the service stops.
+request and WebSocket leaves one line in the log when it ends, and those that do not end can be cut
+when the service stops.
 """
 
 import asyncio
@@ -29,6 +30,13 @@ _HEADERS = (
 _UNANSWERED = 499
 """What the log says of a request that went away, or was cut, before it had an answer."""
 
+_IS_HEAD = "darkhorses.is_head"
+
+
+def is_head(scope: Scope) -> bool:
+    """Whether a request that is answered as GET was HEAD: its body is not worth making."""
+    return _IS_HEAD in scope
+
 
 _IS_HEAD = "darkhorses.is_head"
 
@@ -46,15 +54,13 @@ class Edge:
         self._requests: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or pass on what is none."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
+        """Serve one request or WebSocket."""
+        serve = self._serve if scope["type"] == ScopeType.HTTP else self._serve_socket
         task = asyncio.current_task()
         if task is not None:
             self._requests.add(task)
         try:
-            await self._serve(scope, receive, send)
+            await serve(scope, receive, send)
         finally:
             if task is not None:
                 self._requests.discard(task)
@@ -65,6 +71,22 @@ class Edge:
             _, late = await asyncio.wait(self._requests, timeout=within.total_seconds())
             for task in late:
                 task.cancel()
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        code = _UNANSWERED
+
+        async def send_outwards(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "websocket.close":
+                code = message["code"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_outwards)
+        finally:
+            milliseconds = round((time.perf_counter() - started) * 1000, 2)
+            log.info("socket.served", path=scope["path"], code=code, ms=milliseconds)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()

@@ -1,7 +1,7 @@
 """What the arguments of a handler are called in its address: ``from`` is no name in Python."""
 
 from litestar.handlers.base import BaseRouteHandler
-from litestar.params import ParameterKwarg, PathParameter
+from litestar.params import HeaderParameter, ParameterKwarg, PathParameter
 
 
 def query_names(handler: BaseRouteHandler) -> dict[str, str]:
@@ -10,8 +10,18 @@ def query_names(handler: BaseRouteHandler) -> dict[str, str]:
     names = {}
     for argument, field in handler.parsed_fn_signature.parameters.items():
         definition = field.kwarg_definition
-        if argument in given or isinstance(definition, PathParameter):
+        if argument in given or isinstance(definition, PathParameter | HeaderParameter):
             continue
         alias = definition.name if isinstance(definition, ParameterKwarg) else None
         names[argument] = alias or argument
     return names
+
+
+def names_with_several_values(handler: BaseRouteHandler) -> set[str]:
+    """The names that may stand in the query more than once."""
+    parameters = handler.parsed_fn_signature.parameters
+    return {
+        name
+        for argument, name in query_names(handler).items()
+        if parameters[argument].is_non_string_sequence
+    }

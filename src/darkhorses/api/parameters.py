@@ -1,11 +1,11 @@
-"""Query parameters: only those that an address knows, each once."""
+"""Query parameters: only those that an address knows, each once unless it takes several values."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request
 
-from darkhorses.api.naming import query_names
+from darkhorses.api.naming import names_with_several_values, query_names
 from darkhorses.api.problems import BadParametersError, FieldError
 from darkhorses.domain.bookmakers import bookmaker_named
 from darkhorses.domain.identifiers import BookmakerId
@@ -14,12 +14,13 @@ from darkhorses.domain.identifiers import BookmakerId
 async def refuse_unknown_parameters(request: Request[Any, Any, Any]) -> None:
     """Raise BadParametersError for parameters that the address does not know, or gets twice."""
     known = sorted(query_names(request.route_handler).values())
+    several = names_with_several_values(request.route_handler)
     errors = []
     for name in request.query_params:
         if name not in known:
             named = f"the parameters here are {', '.join(known)}" if known else "there are none"
             errors.append(FieldError(field=name, message=f"unknown parameter; {named}"))
-        elif len(request.query_params.getall(name)) > 1:
+        elif name not in several and len(request.query_params.getall(name)) > 1:
             errors.append(FieldError(field=name, message="given more than once"))
     if errors:
         raise BadParametersError(*dict.fromkeys(errors))

@@ -55,6 +55,10 @@ class NotKnownError(Exception):
         self.error = error
 
 
+class TooManyClientsError(Exception):
+    """No further client of a stream can be let in at present."""
+
+
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
@@ -180,6 +184,14 @@ def _not_loaded(_: Request[Any, Any, Any], __: NotLoadedError) -> Response[bytes
     )
 
 
+def _too_many_clients(_: Request[Any, Any, Any], __: TooManyClientsError) -> Response[bytes]:
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "All places at the streams are taken; try again shortly.",
+        headers={"retry-after": "5"},
+    )
+
+
 def _unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("request.failed", exc_info=error)
     return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -194,5 +206,6 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ExportsBusyError: _exports_busy,
     StoreError: _database_away,
     NotLoadedError: _not_loaded,
+    TooManyClientsError: _too_many_clients,
     Exception: _unexpected,
 }

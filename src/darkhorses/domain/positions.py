@@ -17,6 +17,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     change_id: int = 0
     revision: int = 0
 
+    def has_reached(self, other: "Position") -> bool:
+        """Whether everything up to another position was told."""
+        return self.change_id >= other.change_id and self.revision >= other.revision
+
     def __str__(self) -> str:
         return f"{self.change_id}-{self.revision}"
 

@@ -53,7 +53,7 @@ class Batch:
         self.end = end
         self.size = sum(len(event.data) + len(event.full or b"") for event in events)
         self.is_of_time = start == end
-        self.renderings: dict[object, bytes | str] = {}
+        self.renderings: dict[object, bytes] = {}
 
     def is_beyond(self, position: Position) -> bool:
         """Whether someone at a position has still to be told some of it.
@@ -61,8 +61,8 @@ class Batch:
         What time alone brought leads to no new position: it is told again rather than missed.
         """
         if self.is_of_time:
-            return _has_reached(self.end, position)
-        return self.end.change_id > position.change_id or self.end.revision > position.revision
+            return self.end.has_reached(position)
+        return not position.has_reached(self.end)
 
     def events_beyond(self, position: Position) -> tuple[Event, ...]:
         """Its events without those that someone at a position was told already."""
@@ -159,7 +159,7 @@ class Tail:
         None when the tail cannot help: the position is too old for it, or was given by another
         process and lies so that a race would be told with prices older than those told already.
         """
-        if not _has_reached(position, self.start):
+        if not position.has_reached(self.start):
             return None
         for index, batch in enumerate(self._batches):
             if batch.is_beyond(position):
@@ -197,7 +197,3 @@ class Tail:
     def _tell(self) -> None:
         for heard in self._listeners:
             heard()
-
-
-def _has_reached(position: Position, other: Position) -> bool:
-    return position.change_id >= other.change_id and position.revision >= other.revision
