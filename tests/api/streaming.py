@@ -1,8 +1,9 @@
 """A client of the stream as its protocol says it is to be: it keeps what it is told, in order."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -84,6 +85,11 @@ class Replica:
         self.runners: dict[tuple[str, str], bool] = {}
         self.statuses: dict[str, tuple[str | None, bool]] = {}
 
+    @property
+    def open_prices(self) -> dict[tuple[str, str, str], Terms]:
+        """The prices that can be taken, with their each-way terms."""
+        return {key: terms for key, terms in self.prices.items() if terms[0] is not None}
+
     def take(self, event: Event) -> None:
         """Bring what is known up to date."""
         if event.kind == "snapshot":
@@ -144,3 +150,13 @@ async def change_ids(database: Database) -> list[int]:
 def prices_in(events: Iterable[Event]) -> list[int]:
     """The change ids of price events."""
     return [event.data["change_id"] for event in events if event.kind == "price"]
+
+
+@contextmanager
+def stuck_client(port: int) -> Iterator[socket.socket]:
+    """A client that asks for the stream and never reads it."""
+    with socket.socket() as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", port))
+        stuck.sendall(b"GET /api/stream HTTP/1.1\r\nhost: tests\r\n\r\n")
+        yield stuck

@@ -51,6 +51,9 @@ CONNECTIONS = 2
 LAST_ANSWERS = timedelta(seconds=2)
 """How long requests in hand may take once the service is told to stop."""
 
+LAST_EVENTS = timedelta(seconds=1)
+"""How long clients of streams may take for what they are being sent, before all that."""
+
 LAST_GOODBYES = timedelta(seconds=0.5)
 """How long connections without a request may keep it after that: granian waits for them."""
 
@@ -170,7 +173,8 @@ async def _serve_until(
         [serving, stopping, *followers], return_when=asyncio.FIRST_COMPLETED
     )
     log.info("api.stopping")
-    streams.close()
+    # granian, once told to stop, closes no WebSocket properly any more.
+    await streams.finish(LAST_EVENTS)
     for task in (stopping, *followers):
         task.cancel()
     server.stop()  # type: ignore[no-untyped-call]  # granian leaves it without types

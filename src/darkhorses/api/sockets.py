@@ -9,13 +9,12 @@ code    why we close
 1001    the service stops: come back
 1008    too many messages, or too many that make no sense
 1009    a message is too large
-1013    all places are taken: try again later
+1013    all places are taken, or nothing is loaded yet: try again later
 ======  =====================================================
 """
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from litestar.di import NamedDependency
 from litestar.types import Receive
 
 from darkhorses.api.problems import BadParametersError, FieldError, TooManyClientsError
+from darkhorses.api.publishing import NotLoadedError, Publisher
 from darkhorses.api.stream_forms import MESSAGES
 from darkhorses.api.streams import Ending, Session, Streams
 from darkhorses.api.subscriptions import Subscription, read_filters, read_last_event_id
@@ -80,17 +80,21 @@ _TRY_AGAIN_LATER = 1013
 
 
 @websocket("/api/ws")
-async def socket(socket: WebSocket[Any, Any, Any], streams: NamedDependency[Streams]) -> None:
+async def socket(
+    socket: WebSocket[Any, Any, Any],
+    streams: NamedDependency[Streams],
+    publisher: NamedDependency[Publisher],
+) -> None:
     """Serve one client until either side ends it."""
     await socket.accept()
     try:
+        publisher.followed()
         with streams.admitted(MESSAGES) as session:
             ending = await _serve(socket, session)
-    except TooManyClientsError:
+            if ending in _CODES:
+                await socket.close(_CODES[ending])
+    except (TooManyClientsError, NotLoadedError):
         await socket.close(_TRY_AGAIN_LATER)
-        return
-    if ending in _CODES:
-        await socket.close(_CODES[ending])
 
 
 ROUTES = (socket,)
@@ -102,9 +106,9 @@ async def _serve(socket: WebSocket[Any, Any, Any], session: Session) -> Ending |
         async for chunk in session.chunks():
             await session.send(socket.send_text(chunk))
     finally:
+        # granian cannot close a socket while it is listened to, and the listening task hears of its
+        # end only when it is closed: so it is told to end, and not waited for.
         listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await listening
     return session.ending
 
 

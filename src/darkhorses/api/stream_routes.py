@@ -1,7 +1,6 @@
 """The address of the stream as server-sent events."""
 
 import asyncio
-from contextlib import suppress
 from typing import Annotated, Any
 
 from litestar import Response, get
@@ -55,8 +54,6 @@ class EventStream(ASGIResponse):
                     await _send_events(session, send)
                 finally:
                     watching.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await watching
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -7,7 +7,7 @@ does not take it for long is let go, and all are when the service stops.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
@@ -100,10 +100,10 @@ class Session:
         """All that is to be sent, until the end."""
         while self.ending is None:
             self._is_resubscribed = False
-            if self._subscription is None:
-                reader = None
-            else:
-                reader = Reader(self._streams.feed, self._subscription, self.form)
+            reader = self._new_reader()
+            for chunk in self._chunks_of(self._taken_replies()):
+                yield chunk
+            if reader is not None:
                 async for chunk in reader.opening():
                     yield chunk
                     if self._is_interrupted:
@@ -112,6 +112,14 @@ class Session:
                 async for chunk in self._news(reader):
                     yield chunk
                 await self._wake.wait()
+
+    def _new_reader(self) -> Reader | None:
+        if self._subscription is None:
+            return None
+        return Reader(self._streams.feed, self._subscription, self.form)
+
+    def _chunks_of(self, frames: list[bytes]) -> Sequence[bytes]:
+        return self.form.chunks(frames) if frames else ()
 
     @property
     def _is_interrupted(self) -> bool:
@@ -123,7 +131,7 @@ class Session:
         has_told = False
         while not self._is_interrupted:
             if (frames := self._own_frames(reader)) or reader is None:
-                chunks = self.form.chunks(frames) if frames else ()
+                chunks = self._chunks_of(frames)
             elif (reason := reader.lost()) is not None:
                 async for chunk in reader.recover(reason):
                     yield chunk
@@ -141,9 +149,13 @@ class Session:
                 yield chunk
         self._is_idle = False
 
-    def _own_frames(self, reader: Reader | None) -> list[bytes]:
+    def _taken_replies(self) -> list[bytes]:
         frames = list(self._replies)
         self._replies.clear()
+        return frames
+
+    def _own_frames(self, reader: Reader | None) -> list[bytes]:
+        frames = self._taken_replies()
         status = self._streams.status
         if reader is not None and status is not None and status is not self._status:
             self._status = status
@@ -194,11 +206,14 @@ class Streams:
         finally:
             self._sessions.discard(session)
 
-    def close(self) -> None:
-        """Let nobody in any more, and have every stream end."""
+    async def finish(self, within: timedelta) -> None:
+        """Let nobody in any more, and give every stream so long to end."""
         self._is_closed = True
         for session in self._sessions:
             session.end(Ending.STOPPING)
+        tasks = [session.task for session in self._sessions if session.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=within.total_seconds())
 
     async def run(self) -> None:
         """Wake clients until cancelled."""

@@ -199,7 +199,7 @@ def differences(
         standing, stood = standings[race_id], told.get(race_id)
         if race is known and standing == stood:
             continue
-        terms_changed = known is not None and _terms_changed(known, race)
+        terms_changed = _terms_changed(known, race)
         if known is None or _looks_different(known, race) or terms_changed or standing != stood:
             moved = stood is not None and stood.stage is not standing.stage
             yield StateNews(
@@ -378,10 +378,11 @@ def _is_other_runner(known: StoredRunner | None, stored: StoredRunner) -> bool:
     )
 
 
-def _terms_changed(known: MarketRace, race: MarketRace) -> bool:
+def _terms_changed(known: MarketRace | None, race: MarketRace) -> bool:
     """Whether a price stands on other each-way terms than were told: the log knows of none."""
-    return known.quotes is not race.quotes and any(
-        stored is not (before := known.quotes.get(key)) and _terms(stored) != _terms(before)
+    before = known.quotes if known is not None else {}
+    return before is not race.quotes and any(
+        stored is not (told := before.get(key)) and _terms(stored) != _terms(told)
         for key, stored in race.quotes.items()
     )
 

@@ -1,0 +1,278 @@
+"""From the commit of a price change to the event at clients, beside the database's own NOTIFY.
+
+Run it from the project's folder: ``python -m benchmarks.stream_latency``. It starts a PostgreSQL, an
+API and clients of its own, takes about a minute, and prints a table. Times count from the return of
+the commit; both are on this machine's one monotonic clock.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from darkhorses.store.embedded import EmbeddedServer
+from darkhorses.store.migrations import migrate
+from darkhorses.store.pool import Database
+from tests.api.processes import ApiProcess, running_api
+from tests.market import MarketWriter, card, race, runner
+
+RACES, RUNNERS = 40, 10
+BOOKMAKERS = [f"Bookmaker {number}" for number in range(1, 13)]
+CHANGES = 12
+LEVELS = ((1, 0), (100, 0), (1000, 50))
+_ID = re.compile(rb"^id: (\d+)-\d+\nevent: price", re.MULTILINE)
+
+
+class Market:
+    """A race day whose prices move, one race at a time."""
+
+    def __init__(self, writer: MarketWriter) -> None:
+        self._writer = writer
+        self._off_dt = datetime.now(UTC) + timedelta(hours=2)  # noqa: TID251  # the API's clock is real
+        self._prices = [[[20] * len(BOOKMAKERS) for _ in range(RUNNERS)] for _ in range(RACES)]
+        self._moves = 0
+
+    async def fill(self) -> None:
+        """Write the whole day."""
+        looks = [self._look(number) for number in range(RACES)]
+        await self._writer.look(*looks, seen_at=datetime.now(UTC))  # noqa: TID251
+
+    async def move(self) -> None:
+        """Change some prices of one race, as a look at the feed does."""
+        number = self._moves % RACES
+        self._moves += 1
+        for change in range(CHANGES):
+            prices = self._prices[number][(self._moves + change) % RUNNERS]
+            prices[change % len(BOOKMAKERS)] += 1 if self._moves % 2 else -1
+        await self._writer.look(self._look(number), seen_at=datetime.now(UTC))  # noqa: TID251
+
+    def _look(self, number: int) -> Any:
+        off_dt = self._off_dt + timedelta(minutes=number)
+        prices = self._prices[number]
+        return card(
+            race(f"rac_{number}", off_dt=off_dt, race_date=self._off_dt.date()),
+            *(
+                (
+                    runner(f"Horse{number}x{horse}", horse + 1),
+                    {
+                        name: f"{quarters}/4"
+                        for name, quarters in zip(BOOKMAKERS, prices[horse], strict=True)
+                    },
+                )
+                for horse in range(RUNNERS)
+            ),
+        )
+
+
+class Client(asyncio.Protocol):
+    """A client that notes when each change arrived; one that is stuck never reads."""
+
+    def __init__(self, arrivals: list[tuple[int, float]]) -> None:
+        self._arrivals = arrivals
+        self._rest = b""
+        self.is_open = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.write(b"GET /api/stream HTTP/1.1\r\nhost: benchmark\r\n\r\n")  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic()
+        data = self._rest + data
+        if not self.is_open.done() and b"event: status" in data:
+            self.is_open.set_result(None)
+        self._arrivals.extend((int(match[1]), now) for match in _ID.finditer(data))
+        # An id may be cut in two.
+        self._rest = data[data.rfind(b"\n\n") + 2 :][-200:] if self.is_open.done() else data[-200:]
+
+
+def run_clients(port: int, count: int, stuck: int) -> None:
+    """Be so many clients until told to end, then say what arrived when."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        arrivals: list[tuple[int, float]] = []
+        silent = [_stuck_client(port) for _ in range(stuck)]
+        clients = []
+        for start in range(0, count - stuck, 50):
+            made = await asyncio.gather(
+                *(
+                    loop.create_connection(lambda: Client(arrivals), "127.0.0.1", port)
+                    for _ in range(start, min(start + 50, count - stuck))
+                )
+            )
+            clients += made
+            await asyncio.gather(*(client.is_open for _, client in made))
+        print(json.dumps("open"), flush=True)  # noqa: T201
+        await loop.run_in_executor(None, sys.stdin.readline)
+        print(json.dumps(arrivals), flush=True)  # noqa: T201
+        for transport, _ in clients:
+            transport.abort()
+        for one in silent:
+            one.close()
+
+    import uvloop  # noqa: PLC0415
+
+    uvloop.run(run())
+
+
+def _stuck_client(port: int) -> socket.socket:
+    stuck = socket.socket()
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.connect(("127.0.0.1", port))
+    stuck.sendall(b"GET /api/stream HTTP/1.1\r\nhost: benchmark\r\n\r\n")
+    return stuck
+
+
+class Measured:
+    """What one level showed, in seconds."""
+
+    def __init__(self) -> None:
+        self.notified: list[float] = []
+        self.arrived: list[float] = []
+        self.health: list[float] = []
+        self.missing = 0
+
+
+async def measure(
+    database: Database,
+    market: Market,
+    api: ApiProcess,
+    *,
+    count: int,
+    stuck: int,
+    seconds: float,
+    rate: float,
+) -> Measured:
+    """Commit at a steady rate with so many clients listening."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "benchmarks.stream_latency",
+        "--clients",
+        str(api.port),
+        str(count),
+        str(stuck),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        limit=2**30,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    await process.stdout.readline()
+    measured = Measured()
+    committed: dict[int, float] = {}
+    heard: list[float] = []
+    listener = await asyncpg.connect(database.url)
+    await listener.add_listener("market", lambda *_: heard.append(time.monotonic()))
+    asking = asyncio.create_task(_ask_health(api.port, measured.health))
+    returned: list[float] = []
+    async with database.connection() as connection:
+        last = await connection.fetchval("SELECT max(change_id) FROM ra_odds_changes")
+    begun = time.monotonic()
+    for number in range(int(seconds * rate)):
+        await asyncio.sleep(max(0, begun + number / rate - time.monotonic()))
+        await market.move()
+        returned.append(time.monotonic())
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT change_id, dense_rank() OVER (ORDER BY seen_at) AS look "
+            "FROM ra_odds_changes WHERE change_id > $1",
+            last,
+        )
+    committed = {row["change_id"]: returned[row["look"] - 1] for row in rows}
+    await asyncio.sleep(1)
+    asking.cancel()
+    process.stdin.write(b"end\n")
+    arrivals = json.loads(await process.stdout.readline())
+    await process.wait()
+    await listener.close()
+    measured.notified = [at - done for at, done in zip(heard, returned, strict=True)]
+    measured.arrived = [at - committed[change] for change, at in arrivals if change in committed]
+    measured.missing = len(committed) * (count - stuck) - len(measured.arrived)
+    return measured
+
+
+async def _ask_health(port: int, took: list[float]) -> None:
+    while True:
+        begun = time.monotonic()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /health HTTP/1.1\r\nhost: benchmark\r\nconnection: close\r\n\r\n")
+        await reader.read()
+        took.append(time.monotonic() - begun)
+        writer.close()
+        await asyncio.sleep(0.05)
+
+
+def _line(name: str, times: list[float], than: list[float] | None = None) -> str:
+    p50, p99 = _percentile(times, 50), _percentile(times, 99)
+    line = f"  {name:<26}{len(times):>9}{p50:>10.1f}{p99:>10.1f}"
+    if than is not None:
+        line += f"{p99 - _percentile(than, 99):>+12.1f}"
+    return line
+
+
+def _percentile(times: list[float], percent: int) -> float:
+    return statistics.quantiles(times, n=100, method="inclusive")[percent - 1] * 1000
+
+
+@asynccontextmanager
+async def _a_database() -> AsyncIterator[Database]:
+    with tempfile.TemporaryDirectory(prefix="darkhorses-bench-") as name:
+        Path(name).chmod(0o755)
+        with EmbeddedServer.start(Path(name)) as server:
+            database = await Database.open(server.url, max_connections=2)
+            await migrate(database)
+            yield database
+            await database.close()
+
+
+async def main(levels: list[tuple[int, int]], *, seconds: float, rate: float) -> None:
+    """Measure every level and print what it showed."""
+    async with _a_database() as database:
+        market = Market(await MarketWriter.leading(database))
+        await market.fill()
+        async with running_api(DATABASE_URL=database.url) as api:
+            await api.until("market.loaded")
+            print(f"{rate:g} commits a second of {CHANGES} changes each; milliseconds")  # noqa: T201
+            print(f"  {'':<26}{'times':>9}{'p50':>10}{'p99':>10}{'over NOTIFY':>12}")  # noqa: T201
+            for count, stuck in levels:
+                measured = await measure(
+                    database, market, api, count=count, stuck=stuck, seconds=seconds, rate=rate
+                )
+                print(f"{count} clients, {stuck} of them stuck")  # noqa: T201
+                print(_line("NOTIFY at a bare listener", measured.notified))  # noqa: T201
+                print(_line("event at a client", measured.arrived, measured.notified))  # noqa: T201
+                print(_line("GET /health", measured.health))  # noqa: T201
+                if measured.missing:
+                    print(f"  {measured.missing} events did not arrive")  # noqa: T201
+            memory = Path(f"/proc/{api._process.pid}/status").read_text()
+            print(re.search(r"VmHWM.*", memory)[0])  # type: ignore[index]  # noqa: T201
+            code, took = await api.stop()
+            print(f"the API ended with {code} after {took:.1f} s")  # noqa: T201
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", nargs=3, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=8)
+    parser.add_argument("--rate", type=float, default=10)
+    parser.add_argument("--level", nargs=2, type=int, action="append")
+    given = parser.parse_args()
+    if given.clients:
+        run_clients(*given.clients)
+    else:
+        levels = [tuple(level) for level in given.level] if given.level else list(LEVELS)
+        asyncio.run(main(levels, seconds=given.seconds, rate=given.rate))
