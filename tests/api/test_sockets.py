@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from darkhorses.store.pool import Database
 from tests.api.processes import ApiProcess, running_api
 from tests.api.streaming import change_ids
-from tests.market import MarketWriter, card, race, runner
+from tests.market import MarketWriter, Prices, card, race, runner
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  # the process has the real clock
 SOON = NOW + timedelta(hours=1)
@@ -26,6 +26,7 @@ NAAS = race("rac_2", off_dt=SOON, course="Naas", region="IRE")
 
 @pytest.fixture
 async def api(database_url: str, writer: MarketWriter) -> AsyncIterator[ApiProcess]:
+    await look(writer, "4/1")
     async with running_api(DATABASE_URL=database_url, DARKHORSES_STREAM_CLIENTS="3") as api:
         await api.until("market.loaded")
         yield api
@@ -33,9 +34,7 @@ async def api(database_url: str, writer: MarketWriter) -> AsyncIterator[ApiProce
 
 @pytest.fixture
 async def writer(database: Database) -> MarketWriter:
-    writer = await MarketWriter.leading(database)
-    await look(writer, "4/1")
-    return writer
+    return await MarketWriter.leading(database)
 
 
 async def look(writer: MarketWriter, price: str) -> None:
@@ -174,7 +173,8 @@ async def test_when_the_service_stops_sockets_are_told_also_with_one_that_never_
         subscribe = b'{"subscribe":{}}'
         # A client's frames are masked; a mask of zeros leaves them legible.
         stuck.sendall(bytes([0x81, 0x80 | len(subscribe), 0, 0, 0, 0]) + subscribe)
-        horses = [(runner(f"Horse{number}", number), {}) for number in range(1, 300)]
+        nothing: Prices = {}
+        horses = [(runner(f"Horse{number}", number), nothing) for number in range(1, 300)]
         async with connect(address(api)) as connection:
             talk = Talk(connection)
             await talk.say(subscribe={})

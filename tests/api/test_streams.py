@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -101,63 +100,69 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_what_happens(
     assert code == 0
 
 
+class Survivor:
+    """A client that is killed again and again, and goes on from where it was."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self.replica = Replica()
+        self.seen: list[Event] = []
+        self.kills = 0
+        self._last_event_id: str | None = "0-0"
+
+    async def live(self, client: httpx.AsyncClient, *, prices: int) -> None:
+        """Follow until so many prices were told, or the day has ended, and be cut off then."""
+        async with streaming(client, last_event_id=self._last_event_id) as stream:
+            while prices > 0 and not self.has_ended:
+                event = await stream.next()
+                assert event is not None
+                self.replica.take(event)
+                self.seen.append(event)
+                prices -= event.kind == "price"
+            self._last_event_id = stream.last_event_id
+        self.kills += 1
+
+    async def die_often(self, client: httpx.AsyncClient, *, until: int) -> None:
+        """Be killed up to so many times."""
+        while self.kills < until:
+            await self.live(client, prices=self._chance.randint(1, 120))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the day's last news was told."""
+        return bool(self.seen) and self.seen[-1].data.get("race_id") == "rac_end"
+
+
+async def a_day(writer: MarketWriter, chance: random.Random) -> None:
+    """Write a day's looks, the last of a race of its own."""
+    for look in range(150):
+        await writer.look(*moving(chance), seen_at=NOW + timedelta(seconds=look))
+    end = card(race("rac_end", off_dt=SOON + timedelta(hours=1)), (ADA, {}))
+    await writer.look(end, seen_at=NOW + timedelta(hours=1))
+
+
 async def test_a_client_killed_a_hundred_times_has_every_change_once(
     database: Database, database_url: str, writer: MarketWriter
 ) -> None:
     chance = random.Random(20260620)
-    replica = Replica()
-    seen: list[Event] = []
+    survivor = Survivor(chance)
     port = free_port()
-    kills = 0
-    everything_is_written = False
-
-    async def write_a_day() -> None:
-        nonlocal everything_is_written
-        for look in range(150):
-            await writer.look(*moving(chance), seen_at=NOW + timedelta(seconds=look))
-        end = card(race("rac_end", off_dt=SOON + timedelta(hours=1)), (ADA, {"Coral": "2/1"}))
-        await writer.look(end, seen_at=NOW + timedelta(hours=1))
-        everything_is_written = True
-
-    async def live(stream: EventStream, events: int) -> None:
-        while events > 0:
-            event = await stream.next()
-            assert event is not None
-            replica.take(event)
-            seen.append(event)
-            events -= event.kind == "price"
-            if event.kind == "race" and event.data["race_id"] == "rac_end":
-                return
-
-    async with asyncio.timeout(150):
-        writing: asyncio.Task[None] | None = None
-        last_event_id = None
-        # Killed APIs have forgotten their tail: what was missed then comes from the log.
-        for number in (signal.SIGKILL, signal.SIGTERM, None):
-            async with serving(database_url, port) as (api, client):
-                while kills < 100 and (number is None or kills % 34 != 33):
-                    async with streaming(client, last_event_id=last_event_id) as stream:
-                        if writing is None:
-                            assert (await stream.until("snapshot")).data["races"] == []
-                            writing = asyncio.create_task(write_a_day())
-                        await live(stream, chance.randint(1, 120))
-                        last_event_id = stream.last_event_id
-                    kills += 1
-                kills += 1
-                if number is signal.SIGKILL:
-                    api.kill()
-                elif number is not None:
-                    await api.stop(number)
-                else:
-                    assert writing is not None
-                    await writing
-                    async with streaming(client, last_event_id=last_event_id) as stream:
-                        await live(stream, 1_000_000)
-    assert kills >= 100
-    assert everything_is_written
-    assert "resync" not in {event.kind for event in seen}
-    assert prices_in(seen) == await change_ids(database)
-    assert replica.open_prices == (await Replica.of(database)).open_prices
+    async with asyncio.timeout(150), asyncio.TaskGroup() as tasks:
+        async with serving(database_url, port) as (api, client):
+            tasks.create_task(a_day(writer, random.Random(1)))
+            await survivor.die_often(client, until=35)
+            api.kill()
+        # An API that was started anew has no tail: what was missed comes from the log.
+        async with serving(database_url, port) as (api, client):
+            await survivor.die_often(client, until=70)
+            await api.stop()
+        async with serving(database_url, port) as (_, client):
+            await survivor.die_often(client, until=100)
+            await survivor.live(client, prices=1_000_000)
+    assert survivor.kills > 100
+    assert "resync" not in {event.kind for event in survivor.seen}
+    assert prices_in(survivor.seen) == await change_ids(database)
+    assert survivor.replica.open_prices == (await Replica.of(database)).open_prices
 
 
 @pytest.mark.parametrize(

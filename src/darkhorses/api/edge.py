@@ -38,14 +38,6 @@ def is_head(scope: Scope) -> bool:
     return _IS_HEAD in scope
 
 
-_IS_HEAD = "darkhorses.is_head"
-
-
-def is_head(scope: Scope) -> bool:
-    """Whether a request that is answered as GET was HEAD: its body is not worth making."""
-    return _IS_HEAD in scope
-
-
 class Edge:
     """An ASGI application around another."""
 

@@ -9,7 +9,7 @@ code    why we close
 1001    the service stops: come back
 1008    too many messages, or too many that make no sense
 1009    a message is too large
-1013    all places are taken, or nothing is loaded yet: try again later
+1013    all places are taken, nothing is loaded yet, or the database is away: try again later
 ======  =====================================================
 """
 
@@ -28,6 +28,7 @@ from darkhorses.api.stream_forms import MESSAGES
 from darkhorses.api.streams import Ending, Session, Streams
 from darkhorses.api.subscriptions import Subscription, read_filters, read_last_event_id
 from darkhorses.domain.stages import Stage
+from darkhorses.store.errors import StoreError
 
 LARGEST_MESSAGE = 16_384
 MOST_MESSAGES = 20
@@ -93,7 +94,7 @@ async def socket(
             ending = await _serve(socket, session)
             if ending in _CODES:
                 await socket.close(_CODES[ending])
-    except (TooManyClientsError, NotLoadedError):
+    except (TooManyClientsError, NotLoadedError, StoreError):
         await socket.close(_TRY_AGAIN_LATER)
 
 

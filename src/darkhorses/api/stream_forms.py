@@ -5,8 +5,6 @@ from typing import Protocol
 
 from darkhorses.domain.positions import Position
 
-RETRY_MILLISECONDS = 2000
-
 
 class Form(Protocol):
     """Frames are single events; a chunk is what is sent at once, made of one frame or more."""
@@ -31,10 +29,16 @@ class Form(Protocol):
 
 
 class EventStreamForm:
-    """``text/event-stream``; a large frame is sent in pieces, so that little waits in buffers."""
+    """``text/event-stream``; a large frame is sent in pieces, so that little waits in buffers.
+
+    ``retry`` is the line that says how long to wait before coming back.
+    """
 
     name = "sse"
     _piece = 65_536
+
+    def __init__(self, *, retry_milliseconds: int) -> None:
+        self.retry = b"retry: %d\n" % retry_milliseconds
 
     def frame(self, kind: str, data: bytes, position: Position | None) -> bytes:
         """An event with its id, by which a client comes back."""
@@ -55,7 +59,7 @@ class EventStreamForm:
     def keep_alive(self, position: Position | None) -> bytes:
         """A comment, and the id: a client that filters much still moves on."""
         moved = b"" if position is None else b"id: %b\n" % str(position).encode()
-        return b": keep-alive\nretry: %d\n%b\n" % (RETRY_MILLISECONDS, moved)
+        return b": keep-alive\n%b%b\n" % (self.retry, moved)
 
 
 class MessageForm:
@@ -81,5 +85,4 @@ class MessageForm:
         return self.frame("keep_alive", b"{}", position)
 
 
-EVENT_STREAM = EventStreamForm()
 MESSAGES = MessageForm()

@@ -118,7 +118,7 @@ class Feed:
         now = self._clock()
         today = race_day(now)
         races = [
-            msgspec.Raw(self._body(race, base.standings[race_id], filters.bookmakers))
+            msgspec.Raw(self.race_body(race, base.standings[race_id], filters.bookmakers))
             for race_id, race in base.market.races.items()
             if (race.race.race_date >= today or not base.standings[race_id].is_over)
             and filters.takes_race(race, base.standings[race_id].stage)
@@ -135,9 +135,10 @@ class Feed:
         )
         return encode(snapshot)
 
-    def _body(
+    def race_body(
         self, race: MarketRace, standing: Standing, bookmakers: frozenset[BookmakerId]
     ) -> bytes:
+        """A race with its prices as JSON, made once while it is as it is."""
         key = race.race.race_id, bookmakers
         kept = self._bodies.get(key)
         if kept is not None and kept[0] is race and kept[1] == standing:
@@ -264,14 +265,28 @@ class Reader:
             self._position = position
         since = Position(change_id=last, revision=revision)
         until = Position(change_id=last, revision=max(revision, base.position.revision))
-        states = states_since(base.market, revision)
-        for chunk in self._told(state_events(states, base.standings, since=since, until=until)):
+        states = states_since(base.market, revision, with_prices=bool(self._filters.stages))
+        events = state_events(
+            states, base.standings, since=since, until=until, encode_race=self._race_body
+        )
+        for chunk in self._told(events):
             yield chunk
         self._position = until
 
     def _told(self, events: Iterable[Event]) -> Sequence[bytes]:
-        frames = self._frames(events)
+        """Events whose bodies are as this client is to have them."""
+        filters, frame = self._filters, self._form.frame
+        frames = [
+            frame(event.kind, event.data, event.position)
+            for event in events
+            if filters.takes(event)
+        ]
         return self._form.chunks(frames) if frames else ()
+
+    def _race_body(self, race: MarketRace, standing: Standing, *, with_prices: bool) -> bytes:
+        if not with_prices:
+            return race_state(race, standing, with_prices=False)
+        return self._feed.race_body(race, standing, self._filters.bookmakers)
 
     def _frames(self, events: Iterable[Event]) -> list[bytes]:
         filters, frame = self._filters, self._form.frame

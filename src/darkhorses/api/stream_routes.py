@@ -3,6 +3,7 @@
 import asyncio
 from typing import Annotated, Any
 
+import structlog
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.enums import MediaType
@@ -15,7 +16,7 @@ from darkhorses.api.edge import is_head
 from darkhorses.api.problems import REFUSALS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.stream_bodies import StreamEvents
-from darkhorses.api.stream_forms import EVENT_STREAM, RETRY_MILLISECONDS
+from darkhorses.api.stream_forms import EventStreamForm
 from darkhorses.api.streams import Ending, Session, Streams
 from darkhorses.api.subscriptions import (
     MOST_VALUES,
@@ -24,6 +25,9 @@ from darkhorses.api.subscriptions import (
     read_last_event_id,
 )
 from darkhorses.domain.stages import Stage
+from darkhorses.store.errors import StoreError
+
+log = structlog.get_logger()
 
 _MEDIA_TYPE = "text/event-stream"
 _HEADERS = (
@@ -32,7 +36,6 @@ _HEADERS = (
     # Proxies of the nginx family would otherwise keep events until a buffer is full.
     (b"x-accel-buffering", b"no"),
 )
-_RETRY = b"retry: %d\n\n" % RETRY_MILLISECONDS
 
 
 class EventStream(ASGIResponse):
@@ -45,13 +48,14 @@ class EventStream(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events to one client."""
-        with self._streams.admitted(EVENT_STREAM) as session:
+        form = EventStreamForm(retry_milliseconds=self._streams.retry_milliseconds())
+        with self._streams.admitted(form) as session:
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
             if not is_head(scope):
                 session.subscribe(self._subscription)
                 watching = asyncio.create_task(_watch(receive, session))
                 try:
-                    await _send_events(session, send)
+                    await _send_events(session, form.retry + b"\n", send)
                 finally:
                     watching.cancel()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -69,15 +73,20 @@ class EventStreamResponse(Response[None]):
         return self._stream
 
 
-async def _send_events(session: Session, send: Send) -> None:
+async def _send_events(session: Session, retry: bytes, send: Send) -> None:
     """Send until the end, and then, if it is ours, when to come back."""
-    chunk = _RETRY
-    await session.send(_body(send, _RETRY))
-    async for chunk in session.chunks():
-        await session.send(_body(send, chunk))
+    chunk = retry
+    await session.send(_body(send, retry))
+    try:
+        async for chunk in session.chunks():
+            await session.send(_body(send, chunk))
+    except StoreError as error:
+        # What a client missed cannot be read just now: it comes back for it.
+        log.warning("stream.database_away", reason=str(error))
+        session.end(Ending.STOPPING)
     # In the middle of an event, more would be taken for a part of it.
     if session.ending is Ending.STOPPING and chunk.endswith(b"\n\n"):
-        await session.send(_body(send, b": closing\n" + _RETRY))
+        await session.send(_body(send, b": closing\n" + retry))
 
 
 async def _body(send: Send, chunk: bytes) -> None:

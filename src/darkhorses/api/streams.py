@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import cycle
 
 import msgspec
 import structlog
@@ -188,7 +189,13 @@ class Streams:
         self._is_closed = False
         self._told: StreamStatus | None = None
         self._prepared = PreparedRaces()
+        # Clients that lost their stream together are not to come back together.
+        self._retries = cycle(range(1000, 4000, 137))
         follower.tail.listen(self._news.set)
+
+    def retry_milliseconds(self) -> int:
+        """When the next client is to come back after it has lost its stream."""
+        return next(self._retries)
 
     def require_room(self) -> None:
         """Raise TooManyClientsError when no further client can be let in."""
@@ -249,6 +256,8 @@ class Streams:
                 session.task.cancel()
 
     def _judge(self) -> None:
+        if not self._follower.now.loaded:
+            return
         lens = Lens(
             followed=self._follower.now,
             prepared=self._prepared,

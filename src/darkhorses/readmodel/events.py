@@ -9,7 +9,7 @@ twice does no harm.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -150,6 +150,14 @@ class StateNews(msgspec.Struct, frozen=True, kw_only=True):
     stage_before: Stage | None = None
 
 
+class EncodeRace(Protocol):
+    """Makes a race's JSON, with or without prices."""
+
+    def __call__(self, race: MarketRace, standing: Standing, *, with_prices: bool) -> bytes:
+        """The JSON of a ``RaceState``."""
+        ...
+
+
 def standings_of(market: Market, now: datetime) -> Standings:
     """Where every race stands at an instant."""
     return {race_id: standing_of(race, now) for race_id, race in market.races.items()}
@@ -213,12 +221,16 @@ def differences(
             yield StateNews(kind="result", race=race)
 
 
-def states_since(market: Market, revision: int) -> Iterator[StateNews]:
-    """Every race that was written about after a revision, for those who missed what was."""
+def states_since(market: Market, revision: int, *, with_prices: bool) -> Iterator[StateNews]:
+    """Every race that was written about after a revision, for those who missed what was.
+
+    With prices where quotes were written, as each-way terms may be among what was, or everywhere.
+    """
     for race in market.races.values():
         if race.revision <= revision:
             continue
-        yield StateNews(kind="race", race=race, with_prices=True)
+        quoted = any(stored.revision > revision for stored in race.quotes.values())
+        yield StateNews(kind="race", race=race, with_prices=with_prices or quoted)
         for stored in race.runners.values():
             if stored.runner.is_non_runner and stored.revision > revision:
                 yield StateNews(kind="non_runner", race=race, runner=stored)
@@ -227,14 +239,27 @@ def states_since(market: Market, revision: int) -> Iterator[StateNews]:
 
 
 def state_events(
-    news: Iterable[StateNews], standings: Standings, *, since: Position, until: Position
+    news: Iterable[StateNews],
+    standings: Standings,
+    *,
+    since: Position,
+    until: Position,
+    encode_race: EncodeRace | None = None,
 ) -> list[Event]:
-    """News as events: only with the last of them is the revision of ``until`` reached."""
+    """News as events: only with the last of them is the revision of ``until`` reached.
+
+    ``encode_race`` may know a race's JSON already.
+    """
     told = list(news)
     last = len(told) - 1
     on_the_way = Position(change_id=until.change_id, revision=since.revision)
     return [
-        _state_event(one, standings, until if index == last else on_the_way)
+        _state_event(
+            one,
+            standings[one.race.race.race_id],
+            until if index == last else on_the_way,
+            encode_race or race_state,
+        )
         for index, one in enumerate(told)
     ]
 
@@ -301,14 +326,15 @@ _read_race_state: Callable[[bytes], RaceState] = msgspec.json.Decoder(
 ).decode
 
 
-def _state_event(news: StateNews, standings: Standings, position: Position) -> Event:
+def _state_event(
+    news: StateNews, standing: Standing, position: Position, encode_race: EncodeRace
+) -> Event:
     race, facts = news.race, news.race.race
-    standing = standings[facts.race_id]
     full = None
     if news.kind == "race":
-        data = race_state(race, standing, with_prices=news.with_prices)
+        data = encode_race(race, standing, with_prices=news.with_prices)
         if news.stage_before is not None:
-            full = data if news.with_prices else race_state(race, standing, with_prices=True)
+            full = data if news.with_prices else encode_race(race, standing, with_prices=True)
     else:
         data = _encoder.encode(_small_body(news))
     return Event(
