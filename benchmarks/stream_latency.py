@@ -1,8 +1,8 @@
 """From the commit of a price change to the event at clients, beside the database's own NOTIFY.
 
-Run it from the project's folder: ``python -m benchmarks.stream_latency``. It starts a PostgreSQL, an
-API and clients of its own, takes about a minute, and prints a table. Times count from the return of
-the commit; both are on this machine's one monotonic clock.
+Run it from the project's folder: ``python -m benchmarks.stream_latency``. It starts a PostgreSQL,
+an API and clients of its own, takes about a minute, and prints a table. Times count from the return
+of the commit, by the machine's one monotonic clock, so that a NOTIFY may come before it.
 """
 
 import argparse
@@ -15,19 +15,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+from tests.api.processes import ApiProcess, running_api
+from tests.market import MarketWriter, card, race, runner
 
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Database
-from tests.api.processes import ApiProcess, running_api
-from tests.market import MarketWriter, card, race, runner
 
 RACES, RUNNERS = 40, 10
 BOOKMAKERS = [f"Bookmaker {number}" for number in range(1, 13)]
@@ -80,22 +80,30 @@ class Market:
 class Client(asyncio.Protocol):
     """A client that notes when each change arrived; one that is stuck never reads."""
 
-    def __init__(self, arrivals: list[tuple[int, float]]) -> None:
-        self._arrivals = arrivals
-        self._rest = b""
+    def __init__(self) -> None:
+        self._heard: list[tuple[float, bytes]] = []
         self.is_open = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the stream."""
         transport.write(b"GET /api/stream HTTP/1.1\r\nhost: benchmark\r\n\r\n")  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        now = time.monotonic()
-        data = self._rest + data
-        if not self.is_open.done() and b"event: status" in data:
+        """Keep it to be read at the end: a thousand clients' reading would be part of the times."""
+        if self.is_open.done():
+            self._heard.append((time.monotonic(), data))
+        elif b"event: status" in data:
             self.is_open.set_result(None)
-        self._arrivals.extend((int(match[1]), now) for match in _ID.finditer(data))
-        # An id may be cut in two.
-        self._rest = data[data.rfind(b"\n\n") + 2 :][-200:] if self.is_open.done() else data[-200:]
+
+    def arrivals(self) -> Iterator[tuple[int, float]]:
+        """When each change had arrived."""
+        rest = b""
+        for at, data in self._heard:
+            events = (rest + data).split(b"\n\n")
+            rest = events.pop()
+            for event in events:
+                if match := _ID.search(event):
+                    yield int(match[1]), at
 
 
 def run_clients(port: int, count: int, stuck: int) -> None:
@@ -103,13 +111,12 @@ def run_clients(port: int, count: int, stuck: int) -> None:
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        arrivals: list[tuple[int, float]] = []
         silent = [_stuck_client(port) for _ in range(stuck)]
         clients = []
         for start in range(0, count - stuck, 50):
             made = await asyncio.gather(
                 *(
-                    loop.create_connection(lambda: Client(arrivals), "127.0.0.1", port)
+                    loop.create_connection(Client, "127.0.0.1", port)
                     for _ in range(start, min(start + 50, count - stuck))
                 )
             )
@@ -117,6 +124,7 @@ def run_clients(port: int, count: int, stuck: int) -> None:
             await asyncio.gather(*(client.is_open for _, client in made))
         print(json.dumps("open"), flush=True)  # noqa: T201
         await loop.run_in_executor(None, sys.stdin.readline)
+        arrivals = [arrival for _, client in clients for arrival in client.arrivals()]
         print(json.dumps(arrivals), flush=True)  # noqa: T201
         for transport, _ in clients:
             transport.abort()
@@ -258,7 +266,7 @@ async def main(levels: list[tuple[int, int]], *, seconds: float, rate: float) ->
                 print(_line("GET /health", measured.health))  # noqa: T201
                 if measured.missing:
                     print(f"  {measured.missing} events did not arrive")  # noqa: T201
-            memory = Path(f"/proc/{api._process.pid}/status").read_text()
+            memory = Path(f"/proc/{api.pid}/status").read_text()
             print(re.search(r"VmHWM.*", memory)[0])  # type: ignore[index]  # noqa: T201
             code, took = await api.stop()
             print(f"the API ended with {code} after {took:.1f} s")  # noqa: T201

@@ -163,7 +163,7 @@ def any_look(chance: random.Random, number: int) -> Card:
 async def test_a_snapshot_and_what_comes_after_it_are_the_market(
     following: Following, writer: MarketWriter, database: Database
 ) -> None:
-    chance = random.Random(11)
+    chance = random.Random(11)  # noqa: S311  # repeatable
     listeners: list[Listener] = []
     positions: list[Position | None] = [None]
     for step in range(80):

@@ -11,7 +11,7 @@ from darkhorses.readmodel.tail import Batch, Tail
 from darkhorses.store.changes import LAST_CHANGE, LoggedChange, changes_after
 from darkhorses.store.pool import Database
 from darkhorses.store.queries import queries
-from tests.market import NOON, MarketWriter, card, race, runner
+from tests.market import NOON, MarketWriter, card, price, race, runner
 
 ADA = runner("Ada", 1)
 
@@ -23,8 +23,7 @@ def changes(first: int, last: int) -> list[LoggedChange]:
             race_id=RaceId("rac_1"),
             horse_id=ADA.horse_id,
             bookmaker_id=BookmakerId("bet365"),
-            odds_decimal=None,
-            odds_fractional=None,
+            price=None,
             effective_at=NOON,
             seen_at=NOON,
             source="poll",
@@ -118,7 +117,7 @@ async def test_the_log_is_paged_in_the_order_of_commits_over_all_months(database
         rest = await changes_after(connection, first[-1].change_id, until=LAST_CHANGE, most=3)
         until = await changes_after(connection, 0, until=2, most=3)
     assert [change.race_id for change in first + rest] == ["rac_0", "rac_1", "rac_2", "rac_3"]
-    assert [str(change.odds_decimal) for change in first] == ["5", "5", "5"]
+    assert [change.price for change in first] == [price("4/1")] * 3
     assert {change.course for change in first} == {"Hereford"}
     assert until == first[:2]
 

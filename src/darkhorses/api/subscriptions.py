@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
+from darkhorses.api.parameters import read_bookmaker
 from darkhorses.api.problems import BadParametersError, FieldError
-from darkhorses.domain.bookmakers import bookmaker_named
 from darkhorses.domain.identifiers import BookmakerId
 from darkhorses.domain.positions import Position, read_position
 from darkhorses.domain.stages import Stage
@@ -99,9 +99,9 @@ def read_filters(
     bookmakers: set[BookmakerId] = set()
     for name in texts["bookmaker"]:
         try:
-            bookmakers.add(bookmaker_named(name).bookmaker_id)
-        except ValueError as error:
-            errors.append(FieldError(field="bookmaker", message=str(error)))
+            bookmakers.add(read_bookmaker("bookmaker", name))
+        except BadParametersError as error:
+            errors += error.errors
     if errors:
         raise BadParametersError(*errors)
     return Filters(

@@ -5,13 +5,13 @@ nothing and gives nothing twice.
 """
 
 from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
 
 import asyncpg
 import msgspec
 
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
+from darkhorses.domain.prices import Price
+from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -29,7 +29,7 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
 class LoggedChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A price change as logged, with where its race is run (None for a race that is unknown).
 
-    ``odds_decimal`` None is a pulled price; ``effective_at`` is when the change took effect,
+    ``price`` None is a pulled one; ``effective_at`` is when the change took effect,
     ``seen_at`` when it was seen (UTC); ``source`` is ``poll`` or ``history``.
     """
 
@@ -37,8 +37,7 @@ class LoggedChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     race_id: RaceId
     horse_id: HorseId
     bookmaker_id: BookmakerId
-    odds_decimal: Decimal | None
-    odds_fractional: str | None
+    price: Price | None
     effective_at: datetime
     seen_at: datetime
     source: str
@@ -70,14 +69,12 @@ async def oldest_change_id(connection: Connection) -> int | None:
 
 
 def _change_from(row: asyncpg.Record) -> LoggedChange:
-    decimal = row["odds_decimal"]
     return LoggedChange(
         change_id=row["change_id"],
         race_id=row["race_id"],
         horse_id=row["horse_id"],
         bookmaker_id=row["bookmaker_id"],
-        odds_decimal=None if decimal is None else _as_given(decimal),
-        odds_fractional=row["odds_fractional"],
+        price=stored_price(row["odds_decimal"], row["odds_fractional"]),
         effective_at=row["effective_at"],
         seen_at=row["seen_at"],
         source=row["source"],
@@ -85,9 +82,3 @@ def _change_from(row: asyncpg.Record) -> LoggedChange:
         region=row["region"],
         off_dt=row["off_dt"],
     )
-
-
-@lru_cache(maxsize=4096)
-def _as_given(stored: Decimal) -> Decimal:
-    """A decimal without the zeros that the column pads with: 4.330 is the feed's 4.33."""
-    return Decimal(f"{stored.normalize():f}")
