@@ -120,6 +120,7 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
         "/api/races/{race_id}/settlement",
         "/api/movers",
         "/api/opportunities",
+        "/api/stream",
     }  # fmt: skip
     for path, item in openapi["paths"].items():
         assert f"GET {path}" in page
@@ -150,9 +151,10 @@ async def test_the_documentation_describes_bodies_as_they_are(
     stages = (await api.json("/api/live-odds/races-by-stage"))["stages"]
     assert bodies["StageRace"]["properties"].keys() == stages["going_to_post"][0].keys()
     for path, item in openapi["paths"].items():
-        if "{" in path:
-            continue  # needs something that is there; tested where it is
-        schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        content = item["get"]["responses"]["200"]["content"]
+        if "{" in path or "text/event-stream" in content:
+            continue  # needs something that is there, or has no end; tested where it is
+        schema = content["application/json"]["schema"]
         properties = bodies[schema["$ref"].rpartition("/")[2]]["properties"]
         assert properties.keys() == (await api.json(path)).keys(), path
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -70,11 +70,25 @@ def moving(chance: random.Random, races: int = 4, runners: int = 6) -> list[Card
     ]
 
 
+def documented_by(openapi: Any) -> Callable[[str], dict[str, Any]]:
+    """The fields of an event's body by the event's name, as the API describes them."""
+    bodies = openapi["components"]["schemas"]
+
+    def body(reference: dict[str, str]) -> dict[str, Any]:
+        properties: dict[str, Any] = bodies[reference["$ref"].rpartition("/")[2]]["properties"]
+        return properties
+
+    answer = openapi["paths"]["/api/stream"]["get"]["responses"]["200"]
+    events = body(answer["content"]["text/event-stream"]["schema"])
+    return lambda kind: body(events[kind])
+
+
 async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_what_happens(
     database_url: str, writer: MarketWriter
 ) -> None:
     await writer.look(card(RACE, (ADA, {"Bet365": "10/3"}), (BOB, {})), seen_at=NOW)
     async with serving(database_url) as (api, client), streaming(client) as stream:
+        documented = documented_by((await client.get("/openapi.json")).json())
         assert stream.answer.headers["content-type"] == "text/event-stream"
         assert stream.answer.headers["cache-control"] == "no-store"
         assert stream.answer.headers["x-accel-buffering"] == "no"
@@ -82,7 +96,8 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_what_happens(
         assert first is not None
         assert first.kind == "snapshot"
         assert [found["race_id"] for found in first.data["races"]] == ["rac_1"]
-        assert (await stream.until("status")).data["database_reachable"] is True
+        status = await stream.until("status")
+        assert status.data["database_reachable"] is True
         gone = runner("Bob", None, is_non_runner=True)
         await writer.look(card(RACE, (ADA, {"Bet365": "3/1"}), (gone, {})), seen_at=NOW)
         price = await stream.until("price")
@@ -91,10 +106,14 @@ async def test_a_stream_begins_with_a_snapshot_and_goes_on_with_what_happens(
         assert price.data["odds_fractional"] == "3/1"
         told = await stream.until("race")
         assert [one["is_non_runner"] for one in told.data["runners"]] == [False, True]
-        assert (await stream.until("non_runner")).data["horse_name"] == "Bob"
+        non_runner = await stream.until("non_runner")
+        assert non_runner.data["horse_name"] == "Bob"
         over = race(off_dt=SOON, race_status="result")
         await writer.look(card(over, (ADA, {"Bet365": "3/1"}), (gone, {})), seen_at=NOW)
-        assert (await stream.until("result")).data["race_status"] == "result"
+        result = await stream.until("result")
+        assert result.data["race_status"] == "result"
+        for event in (first, status, price, told, non_runner, result):
+            assert event.data.keys() == documented(event.kind).keys()
         code, _ = await api.stop()
         assert await stream.next() is None
     assert code == 0

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
@@ -77,10 +76,3 @@ RESYNC_DETAILS = {
     ResyncReason.UNKNOWN_POSITION: "the position is ahead of this database's log",
     ResyncReason.DATABASE_RESTORED: "the database went back, so that positions mean something else",
 }
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the API's own, before it has the form in which it is sent."""
-
-    kind: str
-    body: Any
