@@ -285,6 +285,19 @@ async def test_what_cannot_be_resumed_is_said_and_a_snapshot_sent(
     assert told[0].data["reason"] == reason
 
 
+async def test_who_wants_no_snapshot_has_none_and_is_told_where_it_is(
+    following: Following, writer: MarketWriter
+) -> None:
+    await following.seen(await writer.look(look("4/1"), seen_at=NOON))
+    woken = Reader(following.feed, Subscription(with_snapshots=False), MESSAGES)
+    begun = await opened(woken)
+    assert [(one.kind, one.event_id) for one in begun] == [
+        ("keep_alive", str(following.tail.position))
+    ]
+    await following.seen(await writer.look(look("5/1"), seen_at=NOON))
+    assert kinds(drained(woken)) == ["price"]
+
+
 async def test_more_changes_than_can_be_told_are_too_old(
     following: Following, writer: MarketWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

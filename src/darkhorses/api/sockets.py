@@ -51,6 +51,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     subscribe: Wanted | None = None
     last_event_id: str | None = None
+    snapshot: bool = True
     unsubscribe: bool = False
     ping: Any = msgspec.UNSET
 
@@ -161,6 +162,7 @@ class Conversation:
             subscription = Subscription(
                 filters=read_filters(**msgspec.structs.asdict(wanted)),
                 position=read_last_event_id(command.last_event_id),
+                with_snapshots=command.snapshot,
             )
             self._session.reply(
                 "subscribed",

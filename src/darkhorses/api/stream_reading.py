@@ -158,6 +158,7 @@ class Reader:
         self._tail = feed.tail
         self._filters = subscription.filters
         self._resumed_at = subscription.position
+        self._with_snapshots = subscription.with_snapshots
         self._form = form
         self._life = self._tail.life
         self._number = self._tail.next_number
@@ -213,9 +214,11 @@ class Reader:
         self._beyond = None
         self._is_live = True
         self._position = base.position
-        frame = self._form.frame(
-            "snapshot", self._feed.snapshot(base, self._filters), base.position
-        )
+        if self._with_snapshots:
+            snapshot = self._feed.snapshot(base, self._filters)
+            frame = self._form.frame("snapshot", snapshot, base.position)
+        else:
+            frame = self._form.keep_alive(base.position)
         for chunk in self._form.chunks([frame]):
             yield chunk
 

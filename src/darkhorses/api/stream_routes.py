@@ -145,6 +145,10 @@ def get_stream(
         tuple[str, ...],
         QueryParameter(max_items=MOST_VALUES, description="Only races of these regions: gb, ire"),
     ] = (),
+    snapshot: Annotated[
+        bool,
+        QueryParameter(description="false: begin with what happens next, and have no snapshots"),
+    ] = True,
     last_event_id: Annotated[
         str | None,
         QueryParameter(description="Go on after this event, where no header can be sent"),
@@ -171,7 +175,8 @@ def get_stream(
     )
     publisher.followed()
     streams.require_room()
-    return EventStreamResponse(streams, Subscription(filters=filters, position=position))
+    subscription = Subscription(filters=filters, position=position, with_snapshots=snapshot)
+    return EventStreamResponse(streams, subscription)
 
 
 ROUTES = (get_stream,)

@@ -68,10 +68,14 @@ EVERYTHING = Filters()
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters, and the position to go on from; without one it begins with a snapshot."""
+    """Filters, and the position to go on from; without one it begins with a snapshot.
+
+    Whoever only wants to know that something happens can do without snapshots.
+    """
 
     filters: Filters = EVERYTHING
     position: Position | None = None
+    with_snapshots: bool = True
 
 
 def read_filters(
