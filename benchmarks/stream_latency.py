@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -122,10 +122,10 @@ def run_clients(port: int, count: int, stuck: int) -> None:
             )
             clients += made
             await asyncio.gather(*(client.is_open for _, client in made))
-        print(json.dumps("open"), flush=True)  # noqa: T201
+        print(json.dumps("open"), flush=True)
         await loop.run_in_executor(None, sys.stdin.readline)
         arrivals = [arrival for _, client in clients for arrival in client.arrivals()]
-        print(json.dumps(arrivals), flush=True)  # noqa: T201
+        print(json.dumps(arrivals), flush=True)
         for transport, _ in clients:
             transport.abort()
         for one in silent:
@@ -177,8 +177,8 @@ async def measure(
         stdout=subprocess.PIPE,
         limit=2**30,
     )
-    assert process.stdout is not None
-    assert process.stdin is not None
+    if process.stdout is None or process.stdin is None:
+        raise RuntimeError("a process without the pipes that were asked for")
     await process.stdout.readline()
     measured = Measured()
     committed: dict[int, float] = {}
@@ -236,15 +236,27 @@ def _percentile(times: list[float], percent: int) -> float:
     return statistics.quantiles(times, n=100, method="inclusive")[percent - 1] * 1000
 
 
-@asynccontextmanager
-async def _a_database() -> AsyncIterator[Database]:
+def _peak_memory(pid: int) -> str:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(line.split(maxsplit=1)[1] for line in status.splitlines() if "VmHWM" in line)
+
+
+@contextmanager
+def _a_server() -> Iterator[EmbeddedServer]:
     with tempfile.TemporaryDirectory(prefix="darkhorses-bench-") as name:
+        # PostgreSQL of a run by root works as another user, who is to reach its data.
         Path(name).chmod(0o755)
         with EmbeddedServer.start(Path(name)) as server:
-            database = await Database.open(server.url, max_connections=2)
-            await migrate(database)
-            yield database
-            await database.close()
+            yield server
+
+
+@asynccontextmanager
+async def _a_database() -> AsyncIterator[Database]:
+    with _a_server() as server:
+        database = await Database.open(server.url, max_connections=2)
+        await migrate(database)
+        yield database
+        await database.close()
 
 
 async def main(levels: list[tuple[int, int]], *, seconds: float, rate: float) -> None:
@@ -254,22 +266,21 @@ async def main(levels: list[tuple[int, int]], *, seconds: float, rate: float) ->
         await market.fill()
         async with running_api(DATABASE_URL=database.url) as api:
             await api.until("market.loaded")
-            print(f"{rate:g} commits a second of {CHANGES} changes each; milliseconds")  # noqa: T201
-            print(f"  {'':<26}{'times':>9}{'p50':>10}{'p99':>10}{'over NOTIFY':>12}")  # noqa: T201
+            print(f"{rate:g} commits a second of {CHANGES} changes each; milliseconds")
+            print(f"  {'':<26}{'times':>9}{'p50':>10}{'p99':>10}{'over NOTIFY':>12}")
             for count, stuck in levels:
                 measured = await measure(
                     database, market, api, count=count, stuck=stuck, seconds=seconds, rate=rate
                 )
-                print(f"{count} clients, {stuck} of them stuck")  # noqa: T201
-                print(_line("NOTIFY at a bare listener", measured.notified))  # noqa: T201
-                print(_line("event at a client", measured.arrived, measured.notified))  # noqa: T201
-                print(_line("GET /health", measured.health))  # noqa: T201
+                print(f"{count} clients, {stuck} of them stuck")
+                print(_line("NOTIFY at a bare listener", measured.notified))
+                print(_line("event at a client", measured.arrived, measured.notified))
+                print(_line("GET /health", measured.health))
                 if measured.missing:
-                    print(f"  {measured.missing} events did not arrive")  # noqa: T201
-            memory = Path(f"/proc/{api.pid}/status").read_text()
-            print(re.search(r"VmHWM.*", memory)[0])  # type: ignore[index]  # noqa: T201
+                    print(f"  {measured.missing} events did not arrive")
+            print(f"the API's memory was {_peak_memory(api.pid)} at most")
             code, took = await api.stop()
-            print(f"the API ended with {code} after {took:.1f} s")  # noqa: T201
+            print(f"the API ended with {code} after {took:.1f} s")
 
 
 if __name__ == "__main__":
