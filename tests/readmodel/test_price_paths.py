@@ -8,6 +8,7 @@ from darkhorses.domain.price_paths import PricePath
 from darkhorses.readmodel.loading import refreshed
 from darkhorses.readmodel.market import Market
 from darkhorses.readmodel.price_paths import PricePaths
+from darkhorses.readmodel.tail import Tail
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from tests.history import FIRST_DAY, fill_changes
@@ -25,7 +26,8 @@ async def writer(database: Database) -> MarketWriter:
 
 
 async def market_of(database: Database) -> Market:
-    return await refreshed(database, Market(from_day=NOON.date()))
+    day = NOON.date()
+    return await refreshed(database, Market(from_day=day), Tail(day), NOON)
 
 
 def path_of(paths: PricePaths, race_id: RaceId = FIRST) -> PricePath:

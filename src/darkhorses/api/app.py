@@ -27,8 +27,8 @@ from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
-from darkhorses.api.settlements import Settlements
 from darkhorses.api.server import make_server
+from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.api.streams import Streams
 from darkhorses.database import open_database

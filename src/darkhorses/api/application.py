@@ -37,8 +37,8 @@ from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.settlements import Settlements
 from darkhorses.api.stored_races import StoredRaces
-from darkhorses.readmodel.price_paths import PricePaths
 from darkhorses.api.streams import Streams
+from darkhorses.readmodel.price_paths import PricePaths
 
 _ROUTES = (
     *dashboard_routes.ROUTES,
