@@ -29,6 +29,7 @@ from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
 from darkhorses.api.server import make_server
 from darkhorses.api.settlements import Settlements
+from darkhorses.api.statistics import StatisticsReader
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.api.streams import Streams
 from darkhorses.database import open_database
@@ -93,6 +94,7 @@ def build_edge(
             price_paths=price_paths,
             known_offers=KnownOffers(),
             streams=streams,
+            statistics=StatisticsReader(database, clock=clock),
         )
     )
     return Edge(application)

@@ -18,6 +18,7 @@ from darkhorses.api import (
     result_routes,
     settlement_routes,
     sockets,
+    statistics_routes,
     status_routes,
     stream_routes,
 )
@@ -36,6 +37,7 @@ from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.settlements import Settlements
+from darkhorses.api.statistics import StatisticsReader
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.api.streams import Streams
 from darkhorses.readmodel.price_paths import PricePaths
@@ -53,6 +55,7 @@ _ROUTES = (
     *export_routes.ROUTES,
     *stream_routes.ROUTES,
     *sockets.ROUTES,
+    *statistics_routes.ROUTES,
 )
 _DESCRIPTION = (
     "Live odds and results of UK and Irish horse racing. Prices are JSON numbers as the feed gives "
@@ -78,6 +81,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     price_paths: PricePaths
     known_offers: KnownOffers
     streams: Streams
+    statistics: StatisticsReader
 
 
 def create_application(services: Services) -> Litestar:

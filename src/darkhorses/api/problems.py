@@ -39,6 +39,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
+class NotComputedError(Exception):
+    """There are no figures yet: no worker has computed any."""
+
+
 class BadParametersError(Exception):
     """The request has parameters that are unknown or wrong."""
 
@@ -189,6 +193,11 @@ def _too_many_clients(_: Request[Any, Any, Any], __: TooManyClientsError) -> Res
         HTTPStatus.SERVICE_UNAVAILABLE,
         "All places at the streams are taken; try again shortly.",
         headers={"retry-after": "5"},
+def _not_computed(_: Request[Any, Any, Any], __: NotComputedError) -> Response[bytes]:
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "No statistics have been computed yet; the leading worker does so every 10 minutes.",
+        headers={"retry-after": "60"},
     )
 
 
@@ -207,5 +216,6 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     StoreError: _database_away,
     NotLoadedError: _not_loaded,
     TooManyClientsError: _too_many_clients,
+    NotComputedError: _not_computed,
     Exception: _unexpected,
 }

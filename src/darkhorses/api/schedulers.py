@@ -90,7 +90,7 @@ _HISTORICAL_ODDS = _Job(
 _STATISTICS = _Job(
     key="statistics",
     name="Statistics",
-    schedule="by itself",
+    schedule="every 10 minutes",
     description="Counts what has been collected.",
 )
 _REFERENCE = _Job(
@@ -111,7 +111,9 @@ _RETENTION = _Job(
     schedule="daily",
     description="Makes room for the coming months; retires old ones where that is asked for.",
 )
-_COLLECTING = frozenset(job.key for job in (_LIVE_ODDS, _REFERENCE, _GAP_REPAIR, _RETENTION))
+_COLLECTING = frozenset(
+    job.key for job in (_LIVE_ODDS, _STATISTICS, _REFERENCE, _GAP_REPAIR, _RETENTION)
+)
 
 
 def scheduler_status(

@@ -1,7 +1,8 @@
-"""The commands that ask the feed once: a job, or years of past days."""
+"""The commands that do the worker's jobs once, or fill years of past days."""
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -9,14 +10,16 @@ import click
 from darkhorses.commands.starting import DAY, FAILED, start_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from darkhorses.settings import Settings
     from darkhorses.worker.backfill import Backfilled
 
 
 @click.command()
-@click.argument("job", type=click.Choice(["live-odds", "historical-odds", "gap-repair"]))
+@click.argument(
+    "job", type=click.Choice(["live-odds", "historical-odds", "gap-repair", "statistics"])
+)
 @click.option(
     "--date",
     "dates",
@@ -32,24 +35,45 @@ def run(job: str, dates: tuple[datetime, ...], *, as_json: bool) -> None:
     if job == "historical-odds":
         _run_historical_odds(settings, dates, as_json=as_json)
         return
+    if job in ("gap-repair", "statistics") and dates:
+        raise click.UsageError(f"--date is not for {job}: it does what is due")
+    runs: dict[str, Callable[[Settings], Mapping[str, object]]] = {
+        "live-odds": partial(_look, dates=dates),
+        "gap-repair": _repair,
+        "statistics": _refresh_statistics,
+    }
+    _print_found(job, runs[job](settings), as_json=as_json)
+
+
+def _look(settings: "Settings", dates: tuple[datetime, ...]) -> "Mapping[str, object]":
+    """Look at the whole card once; what was found."""
     import msgspec  # noqa: PLC0415
 
-    from darkhorses.worker.once import look_once, repair_once  # noqa: PLC0415
-
-    if job == "gap-repair":
-        if dates:
-            raise click.UsageError(
-                "--date is not for gap-repair: it repairs the races that are due"
-            )
-        _print_found(job, msgspec.to_builtins(asyncio.run(repair_once(settings))), as_json=as_json)
-        return
+    from darkhorses.worker.once import look_once  # noqa: PLC0415
 
     look = asyncio.run(look_once(settings, [date.date() for date in dates]))
-    figures = msgspec.to_builtins(look.found) | {
+    return msgspec.structs.asdict(look.found) | {
         "requests": look.requests,
         "milliseconds": look.milliseconds,
     }
-    _print_found(job, figures, as_json=as_json)
+
+
+def _repair(settings: "Settings") -> "Mapping[str, object]":
+    """Repair the gaps of every race that is due; what was done."""
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.worker.once import repair_once  # noqa: PLC0415
+
+    return msgspec.structs.asdict(asyncio.run(repair_once(settings)))
+
+
+def _refresh_statistics(settings: "Settings") -> "Mapping[str, object]":
+    """Bring the statistics up to date; what was added to them."""
+    import msgspec  # noqa: PLC0415
+
+    from darkhorses.worker.once import refresh_statistics_once  # noqa: PLC0415
+
+    return msgspec.structs.asdict(asyncio.run(refresh_statistics_once(settings)))
 
 
 def _print_found(job: str, figures: "Mapping[str, object]", *, as_json: bool) -> None:

@@ -32,6 +32,7 @@ from darkhorses.worker.live_odds import LiveOdds
 from darkhorses.worker.reference import reference_job
 from darkhorses.worker.retention import retention_job
 from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, Plan, Shift
+from darkhorses.worker.statistics import statistics_job
 
 _log = structlog.get_logger("darkhorses.worker")
 
@@ -132,6 +133,7 @@ class _Worker:
             historical_odds_job(feed, database, regions=plan.regions, clock=clock),
             gap_repair_job(feed, database, self._collector.writing, clock=clock),
             retention_job(database, retention, self._collector.writing, clock=clock),
+            statistics_job(database, card_interval=plan.poll_interval, clock=clock),
         )
         for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
             self._boundary.expect(job)

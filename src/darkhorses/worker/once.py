@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 
@@ -20,6 +20,7 @@ from darkhorses.worker.app import clock, feed_access, worker_id
 from darkhorses.worker.collecting import Collected, Collector
 from darkhorses.worker.gap_repair import GapRepair, Repaired
 from darkhorses.worker.live_odds import LiveOdds
+from darkhorses.worker.statistics import Refreshed, Updater
 
 
 class OneLook(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +69,29 @@ async def repair_once(settings: Settings) -> Repaired:
             return await GapRepair(feed, database, asyncio.Lock(), clock).run(lease)
 
 
+async def refresh_statistics_once(settings: Settings) -> Refreshed:
+    """Bring the statistics up to date, however long it takes.
+
+    Raises LeaseLostError when a worker leads: it does so itself.
+    """
+    async with open_database(
+        settings, max_connections=2, application_name="darkhorses run"
+    ) as database:
+        await require_current_schema(database)
+        updater = Updater(
+            database, clock=clock, card_interval=timedelta(seconds=settings.poll_interval)
+        )
+        async with held_lease(database) as lease:
+            return await updater.refresh(lease)
+
+
 @asynccontextmanager
 async def held_lease(database: Database) -> AsyncIterator[Lease]:
     """Hold the lease while the block runs; raises LeaseLostError when a worker holds it."""
     async with database.transaction() as connection:
         lease = await leases.acquire(connection, LEASE_NAME, worker_id())
     if lease is None:
-        raise LeaseLostError("a worker leads and looks at the feed already: stop it first")
+        raise LeaseLostError("a worker leads and runs its jobs already: stop it first")
     renewing = asyncio.create_task(_keep(database, lease))
     try:
         yield lease

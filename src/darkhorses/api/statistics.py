@@ -1,0 +1,96 @@
+"""The statistics that the worker left: as bodies, read at most once in a short while."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import StrEnum
+
+import msgspec
+
+from darkhorses.api.problems import NotComputedError
+from darkhorses.api.reference import Kept
+from darkhorses.domain.statistics import LiveFigures, Metric, PastFigures
+from darkhorses.store.pool import Database
+from darkhorses.store.statistics import (
+    Statistics,
+    TrendPoint,
+    changes_since,
+    current_statistics,
+    trend,
+)
+
+
+class StatisticsTable(StrEnum):
+    """Which figures are wanted."""
+
+    LIVE = "live"
+    HISTORICAL = "historical"
+    ALL = "all"
+
+
+class StatisticsBlocks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The figures; what was not asked for is left out."""
+
+    live: LiveFigures | None = None
+    historical: PastFigures | None = None
+
+
+class StatisticsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Statistics as of ``updated_at``.
+
+    ``behind_changes`` is how many price changes have come since, at most: the live figures do not
+    hold them yet.
+    """
+
+    success: bool
+    updated_at: datetime
+    behind_changes: int
+    data: StatisticsBlocks
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """A headline figure over time, oldest first.
+
+    Every run of the last two days is kept, the last of each hour for sixty, then of each day.
+    """
+
+    success: bool
+    metric: Metric
+    count: int
+    data: tuple[TrendPoint, ...]
+
+
+class StatisticsReader:
+    """Reads figures; raises StoreError when the database cannot be read."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._current = Kept(self._read, clock)
+
+    async def body(self, table: StatisticsTable) -> StatisticsBody:
+        """The newest figures; raises NotComputedError before the first."""
+        found = await self._current.get()
+        if found is None:
+            raise NotComputedError
+        statistics, behind = found
+        return StatisticsBody(
+            success=True,
+            updated_at=statistics.computed_at,
+            behind_changes=behind,
+            data=StatisticsBlocks(
+                live=None if table is StatisticsTable.HISTORICAL else statistics.live,
+                historical=None if table is StatisticsTable.LIVE else statistics.historical,
+            ),
+        )
+
+    async def trend(self, metric: Metric, *, from_day: date | None, to_day: date) -> Trend:
+        """A headline figure over some days in London, the last one included."""
+        async with self._database.connection() as connection:
+            points = await trend(connection, metric, from_day=from_day, to_day=to_day)
+        return Trend(success=True, metric=metric, count=len(points), data=tuple(points))
+
+    async def _read(self) -> tuple[Statistics, int] | None:
+        async with self._database.connection() as connection:
+            statistics = await current_statistics(connection)
+            if statistics is None:
+                return None
+            return statistics, await changes_since(connection, statistics.change_id)
