@@ -8,10 +8,10 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format lock wheel clean
+.PHONY: help demo test soak check format bench-statistics lock wheel clean
 
 help: ## say what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
 
 demo: $(RUNTIME) ## live odds of a simulated race day on http://127.0.0.1:8000
 	$(BIN)/darkhorses demo
@@ -31,6 +31,9 @@ check: $(DEVELOPMENT) ## format, lint, types, import contracts
 format: $(DEVELOPMENT) ## put the code into its format
 	$(BIN)/ruff format src tests benchmarks
 	$(BIN)/ruff check --fix src tests benchmarks
+
+bench-statistics: $(DEVELOPMENT) ## measure the statistics at 1 and 5 million price changes
+	$(BIN)/python -m benchmarks.statistics_cost
 
 lock: $(DEVELOPMENT) ## settle the versions of all packages anew
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

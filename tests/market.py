@@ -104,7 +104,7 @@ class MarketWriter:
 
     def __init__(self, database: Database, lease: Lease) -> None:
         self._database = database
-        self._lease = lease
+        self.lease = lease
         self._known: dict[RaceId, KnownRace] = {}
 
     @classmethod
@@ -123,7 +123,7 @@ class MarketWriter:
         names = {bookmaker for card in cards for _, bookmaker in card.quotes}
         written = await write_market(
             self._database,
-            self._lease,
+            self.lease,
             deltas,
             seen_at=seen_at,
             bookmakers=[bookmaker_named(_NAMES.get(name, name)) for name in sorted(names)],

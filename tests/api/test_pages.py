@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from darkhorses.store.pool import Database
+from darkhorses.worker.statistics import Updater
 from tests.api.conftest import RunningApi
 from tests.market import NOON, MarketWriter, card, race, runner
 
@@ -121,6 +123,7 @@ async def test_the_documentation_names_every_address_and_parameter(api: RunningA
         "/api/movers",
         "/api/opportunities",
         "/api/stream",
+        "/api/statistics", "/api/statistics/trends",
     }  # fmt: skip
     for path, item in openapi["paths"].items():
         assert f"GET {path}" in page
@@ -140,8 +143,11 @@ async def test_the_documentation_describes_problems_as_they_are(api: RunningApi)
 
 
 async def test_the_documentation_describes_bodies_as_they_are(
-    api: RunningApi, writer: MarketWriter
+    api: RunningApi, writer: MarketWriter, database: Database
 ) -> None:
+    await Updater(database, clock=api.clock, card_interval=timedelta(seconds=60)).refresh(
+        writer.lease
+    )
     look = card(race(off_dt=NOON + timedelta(minutes=10)), (runner("Ada", 1), {"Bet365": "10/3"}))
     await api.seen(await writer.look(look, seen_at=NOON))
     openapi = (await api.get("/openapi.json")).json()

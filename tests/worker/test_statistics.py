@@ -19,9 +19,9 @@ from darkhorses.store.statistics import trend
 from darkhorses.store.writing.lease import acquire, release
 from darkhorses.store.writing.statistics import count_changes
 from darkhorses.worker.statistics import Updater
+from tests.counting import OFF, Change, Desk, PastRunner
 from tests.history import fill_changes
 from tests.market import price
-from tests.statistics import OFF, Change, Desk, PastRunner
 
 BOOKS = ("bet365", "coral", "ladbrokes", "betfred")
 DAY = date(2026, 6, 20)
@@ -190,7 +190,8 @@ async def test_a_run_that_dies_between_two_batches_is_taken_up_where_it_was(desk
     for _ in range(3):
         await count_changes(desk.database, desk.lease, up_to=20)
 
-    successor = await Desk.leading(desk.database) if await _resigned(desk) else desk
+    await resign(desk)
+    successor = await Desk.leading(desk.database)
     refreshed = await successor.refresh(changes_at_once=20)
 
     assert refreshed.changes == 40
@@ -198,10 +199,9 @@ async def test_a_run_that_dies_between_two_batches_is_taken_up_where_it_was(desk
     assert await desk.rows("SELECT sum(changes) FROM statistics_races") == [(100,)]
 
 
-async def _resigned(desk: Desk) -> bool:
+async def resign(desk: Desk) -> None:
     async with desk.database.transaction() as connection:
         await release(connection, desk.lease)
-    return True
 
 
 async def test_a_batch_that_is_cut_off_in_the_middle_counts_nothing(
@@ -238,7 +238,7 @@ async def test_a_batch_that_is_cut_off_in_the_middle_counts_nothing(
 async def test_a_worker_that_lost_the_lease_counts_nothing(desk: Desk) -> None:
     await some_races(desk)
     await desk.log(*a_market(random.Random(6), changes=10))  # noqa: S311
-    await _resigned(desk)
+    await resign(desk)
     async with desk.database.transaction() as connection:
         assert await acquire(connection, "live", "another") is not None
 
@@ -344,21 +344,26 @@ async def test_favourites_are_staked_in_equal_parts_and_void_races_left_out(desk
 
 
 async def test_favourites_by_course_and_class_are_those_of_its_races(desk: Desk) -> None:
-    ayr = {"course": "Ayr", "race_class": None}
+    def at_ayr(race_id: str, horse_id: str, position: int, sp: float, rank: int) -> PastRunner:
+        returned = sp if position == 1 else 0.0
+        return PastRunner(race_id, horse_id, position, sp, rank, returned, None, "Ayr", None)
+
     await desk.past_day(
         DAY,
         PastRunner("a", "a1", 1, 3.0, 1, 3.0),
-        PastRunner("b", "b1", 1, 2.0, 1, 2.0, **ayr),
-        PastRunner("c", "c1", 2, 2.0, 1, **ayr),
-        PastRunner("c", "c2", 1, 8.0, 2, 8.0, **ayr),
+        at_ayr("b", "b1", 1, 2.0, 1),
+        at_ayr("c", "c1", 2, 2.0, 1),
+        at_ayr("c", "c2", 1, 8.0, 2),
     )
 
     await desk.refresh()
 
     _, past = await desk.figures()
-    assert [(r.course, r.races, r.strike_rate, r.return_at_sp) for r in past.favourites.by_course] == [
-        ("Ayr", 2, 0.5, 1.0), ("Hereford", 1, 1.0, 3.0),
-    ]  # fmt: skip
+    rows = past.favourites.by_course
+    assert [(row.course, row.races, row.strike_rate, row.return_at_sp) for row in rows] == [
+        ("Ayr", 2, 0.5, 1.0),
+        ("Hereford", 1, 1.0, 3.0),
+    ]
     assert [(r.race_class, r.races) for r in past.favourites.by_class] == [
         (None, 2),
         ("Class 4", 1),
@@ -432,8 +437,9 @@ async def test_the_market_of_today_is_told_by_stage_with_what_it_lacks(desk: Des
     await desk.rows(
         "INSERT INTO ra_odds_live (race_id, horse_id, bookmaker_id, odds_decimal, market_status,"
         " fetched_at, updated_at, revision)"
-        " SELECT race, horse, book, price, CASE WHEN price IS NULL THEN 'SUSPENDED' ELSE 'OPEN' END,"
-        " $1, $1, 1 FROM (VALUES ('early', 'a1', 'coral', 3.0), ('early', 'a2', 'coral', NULL),"
+        " SELECT race, horse, book, price,"
+        " CASE WHEN price IS NULL THEN 'SUSPENDED' ELSE 'OPEN' END, $1, $1, 1"
+        " FROM (VALUES ('early', 'a1', 'coral', 3.0), ('early', 'a2', 'coral', NULL),"
         " ('post', 'b1', 'coral', 2.0), ('post', 'b1', 'betfred', 2.1), ('done', 'c1', 'coral', 2))"
         " AS quote (race, horse, book, price)",
         now,
@@ -456,7 +462,8 @@ async def test_the_market_of_today_is_told_by_stage_with_what_it_lacks(desk: Des
 async def test_what_was_set_aside_lately_is_counted_by_kind(desk: Desk) -> None:
     await desk.rows(
         "INSERT INTO quarantine (kind, reason, payload, payload_digest, seen_count, first_seen_at,"
-        " last_seen_at) SELECT kind, '', '', digest, 3, $1::timestamptz, $1 - days * interval '1 day'"
+        " last_seen_at)"
+        " SELECT kind, '', '', digest, 3, $1::timestamptz, $1 - days * interval '1 day'"
         " FROM (VALUES ('quote', 'a', 0), ('quote', 'b', 6), ('race', 'c', 1), ('race', 'd', 8))"
         " AS piece (kind, digest, days)",
         desk.clock.now,
@@ -570,13 +577,15 @@ async def test_a_refresh_with_few_new_rows_reads_them_by_their_numbers(desk: Des
 async def test_the_races_of_today_are_read_without_those_before(desk: Desk) -> None:
     await desk.rows(
         "INSERT INTO ra_odds_live (race_id, horse_id, bookmaker_id, odds_decimal, market_status,"
-        " fetched_at, updated_at, revision) SELECT 'old_' || n / 100, 'h' || n % 10, 'b' || n % 100,"
-        " 2, 'OPEN', now(), now(), 1 FROM generate_series(0, 50000) AS n"
+        " fetched_at, updated_at, revision)"
+        " SELECT 'old_' || n / 100, 'h' || n % 10, 'b' || n % 100, 2, 'OPEN', now(), now(), 1"
+        " FROM generate_series(0, 50000) AS n"
     )
     await desk.rows(
         "INSERT INTO ra_races (race_id, race_date, off_dt, off_time, course_id, course, region,"
-        " race_name, checked_at, revision) SELECT 'old_' || n, $1::date - 1 - n / 40, now(), '1:00',"
-        " 'c', 'C', 'GB', 'R', now(), 1 FROM generate_series(0, 2000) AS n",
+        " race_name, checked_at, revision)"
+        " SELECT 'old_' || n, $1::date - 1 - n / 40, now(), '1:00', 'c', 'C', 'GB', 'R', now(), 1"
+        " FROM generate_series(0, 2000) AS n",
         DAY,
     )
     await desk.race("rac_1", "ada")

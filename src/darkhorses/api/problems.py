@@ -193,6 +193,9 @@ def _too_many_clients(_: Request[Any, Any, Any], __: TooManyClientsError) -> Res
         HTTPStatus.SERVICE_UNAVAILABLE,
         "All places at the streams are taken; try again shortly.",
         headers={"retry-after": "5"},
+    )
+
+
 def _not_computed(_: Request[Any, Any, Any], __: NotComputedError) -> Response[bytes]:
     return problem_response(
         HTTPStatus.SERVICE_UNAVAILABLE,

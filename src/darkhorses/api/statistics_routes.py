@@ -50,7 +50,7 @@ async def get_trends(
     request: _Request,
     publisher: NamedDependency[Publisher],
     statistics: NamedDependency[StatisticsReader],
-    metric: Annotated[Metric, QueryParameter(description="Which figure")],
+    metric: Annotated[Metric, QueryParameter(description="Which figure")] = Metric.TOTAL_CHANGES,
     from_day: Annotated[
         date | None,
         QueryParameter(

@@ -91,7 +91,7 @@ class CoverageRow(msgspec.Struct, frozen=True, kw_only=True):
     coverage: float | None
 
 
-class DateRow(msgspec.Struct, frozen=True, kw_only=True):
+class DateChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A race day (London): races with prices and their price changes."""
 
     race_date: date
@@ -99,7 +99,7 @@ class DateRow(msgspec.Struct, frozen=True, kw_only=True):
     changes: int
 
 
-class CourseRow(msgspec.Struct, frozen=True, kw_only=True):
+class CourseChanges(msgspec.Struct, frozen=True, kw_only=True):
     """A course over the window: races with prices and their price changes."""
 
     course: str
@@ -108,7 +108,7 @@ class CourseRow(msgspec.Struct, frozen=True, kw_only=True):
     changes: int
 
 
-class HourRow(msgspec.Struct, frozen=True, kw_only=True):
+class HourChanges(msgspec.Struct, frozen=True, kw_only=True):
     """An hour (UTC): price changes that took effect in it, and at how many bookmakers."""
 
     hour: datetime
@@ -137,7 +137,7 @@ class LiveQuality(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: tuple[QuarantineRow, ...]
 
 
-class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
+class MarketState(msgspec.Struct, frozen=True, kw_only=True):
     """The races from today (London) on by stage, and the quotes of those that are not over."""
 
     early_market: int
@@ -206,12 +206,12 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     recent_activity: LiveActivity
     unique_entities: LiveEntities
     bookmaker_coverage: tuple[CoverageRow, ...]
-    records_per_date: tuple[DateRow, ...]
-    course_distribution: tuple[CourseRow, ...]
+    records_per_date: tuple[DateChanges, ...]
+    course_distribution: tuple[CourseChanges, ...]
     data_quality: LiveQuality
-    market_status: MarketStatus
+    market_status: MarketState
     bookmaker_league: League
-    changes_per_hour: tuple[HourRow, ...]
+    changes_per_hour: tuple[HourChanges, ...]
 
 
 class PastTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,7 +244,7 @@ class PastEntities(msgspec.Struct, frozen=True, kw_only=True):
     courses: int
 
 
-class PastDateRow(msgspec.Struct, frozen=True, kw_only=True):
+class PastDate(msgspec.Struct, frozen=True, kw_only=True):
     """A past race day: its races and records."""
 
     race_date: date
@@ -344,7 +344,7 @@ class PastFigures(msgspec.Struct, frozen=True, kw_only=True):
     basic_metrics: PastTotals
     recent_activity: PastActivity
     unique_entities: PastEntities
-    records_per_date: tuple[PastDateRow, ...]
+    records_per_date: tuple[PastDate, ...]
     country_distribution: tuple[CountryRow, ...]
     track_distribution: tuple[TrackRow, ...]
     data_quality: PastQuality

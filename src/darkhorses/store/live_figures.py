@@ -15,10 +15,10 @@ from darkhorses.domain.statistics import (
     HOURS_SHOWN,
     QUARANTINE_DAYS,
     WINDOW_DAYS,
-    CourseRow,
+    CourseChanges,
     CoverageRow,
-    DateRow,
-    HourRow,
+    DateChanges,
+    HourChanges,
     League,
     LeagueRow,
     LiveActivity,
@@ -26,7 +26,7 @@ from darkhorses.domain.statistics import (
     LiveFigures,
     LiveQuality,
     LiveTotals,
-    MarketStatus,
+    MarketState,
     QuarantineRow,
     rounded,
     share,
@@ -49,7 +49,7 @@ async def live_figures(
     since = race_day(now) - timedelta(days=WINDOW_DAYS)
     totals = await counted(connection, "live")
     week = [
-        msgspec.convert(dict(row), HourRow)
+        msgspec.convert(dict(row), HourChanges)
         async for row in queries.statistics_changes_by_hour(connection, since=now - _WEEK)
     ]
     races = [
@@ -72,8 +72,10 @@ async def live_figures(
             bookmakers=totals.get("bookmakers", 0),
         ),
         bookmaker_coverage=await _coverage(connection, going),
-        records_per_date=tuple([msgspec.convert(dict(row), DateRow) async for row in dates]),
-        course_distribution=tuple([msgspec.convert(dict(row), CourseRow) async for row in courses]),
+        records_per_date=tuple([msgspec.convert(dict(row), DateChanges) async for row in dates]),
+        course_distribution=tuple(
+            [msgspec.convert(dict(row), CourseChanges) async for row in courses]
+        ),
         data_quality=await _quality(connection, going, now, card_interval),
         market_status=_market_status(races, now),
         bookmaker_league=league,
@@ -128,7 +130,9 @@ async def _totals(
     )
 
 
-async def _activity(connection: Connection, week: Sequence[HourRow], now: datetime) -> LiveActivity:
+async def _activity(
+    connection: Connection, week: Sequence[HourChanges], now: datetime
+) -> LiveActivity:
     looks = await queries.statistics_poll_cycles(connection, since=now - _DAY)
     return LiveActivity(
         changes_this_hour=sum(row.changes for row in week if row.hour > now - _HOUR),
@@ -172,11 +176,11 @@ async def _quality(
     )
 
 
-def _market_status(races: Sequence[_OpenRace], now: datetime) -> MarketStatus:
+def _market_status(races: Sequence[_OpenRace], now: datetime) -> MarketState:
     going = [race for race in races if not race.is_over]
     stages = Counter(stage_at(race.off_dt, now) for race in going)
     abandoned = sum(race.is_abandoned for race in races)
-    return MarketStatus(
+    return MarketState(
         early_market=stages[Stage.EARLY_MARKET],
         pre_race=stages[Stage.PRE_RACE],
         going_to_post=stages[Stage.GOING_TO_POST],

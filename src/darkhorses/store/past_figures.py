@@ -15,7 +15,7 @@ from darkhorses.domain.statistics import (
     FieldSizeRow,
     OddsCoverage,
     PastActivity,
-    PastDateRow,
+    PastDate,
     PastEntities,
     PastFigures,
     PastQuality,
@@ -65,7 +65,7 @@ async def past_figures(connection: Connection) -> PastFigures:
         unique_entities=PastEntities(
             **{kind: ids.get(kind, 0) for kind in PastEntities.__struct_fields__}
         ),
-        records_per_date=tuple([msgspec.convert(dict(row), PastDateRow) async for row in dates]),
+        records_per_date=tuple([msgspec.convert(dict(row), PastDate) async for row in dates]),
         country_distribution=tuple(
             CountryRow(country=row["region"], races=row["races"], runners=row["runners"])
             for row in countries

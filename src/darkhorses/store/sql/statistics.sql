@@ -35,7 +35,7 @@ ORDER BY race_date DESC;
 SELECT race.course, race.region, count(*) AS races, sum(counted.changes)::bigint AS changes
 FROM statistics_races AS counted
 JOIN ra_races AS race USING (race_id)
-WHERE counted.race_date >= :since
+WHERE counted.race_date >= :since AND race.race_date >= :since
 GROUP BY race.course, race.region
 ORDER BY changes DESC, race.course, race.region;
 

@@ -75,9 +75,9 @@ class Desk:
     async def sums(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every sum."""
         return {
-            table: await self.rows(f"SELECT * FROM {table} AS row ORDER BY row::text")
+            table: sorted(await self.rows(f"SELECT * FROM {table}"), key=repr)  # noqa: S608  # our own names
             for table in SUMS
-        }  # our own names
+        }
 
     async def forget_sums(self) -> None:
         """Count nothing, as before the first run."""
@@ -164,7 +164,8 @@ _PAST_RUNNER = """
         opening_price, closing_price, data_source
     )
     VALUES (
-        $1, $2, $3, $4, $5::int, coalesce($5::int::text, CASE WHEN $6::float IS NOT NULL THEN 'PU' END),
+        $1, $2, $3, $4, $5::int,
+        coalesce($5::int::text, CASE WHEN $6::float IS NOT NULL THEN 'PU' END),
         $6::float, $6::float IS NULL, $7, $8::float, $9, $10::text, 'crs_' || $10::text, $11,
         $1::date + time '13:00', '13:00', 'A Race', 0, $4, 'jky_' || right($4, 1),
         'trn_' || right($4, 1), $6::float, $6::float, 'card'
@@ -200,6 +201,7 @@ async def log_changes(
         )
     await connection.executemany(
         "INSERT INTO ra_odds_changes (race_date, race_id, horse_id, bookmaker_id, odds_decimal,"
-        " odds_fractional, changed_at, seen_at, source) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        " odds_fractional, changed_at, seen_at, source)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         rows,
     )
