@@ -178,3 +178,13 @@ async def test_a_date_is_refused_for_gap_repair(environment: dict[str, str]) -> 
 
     assert refused.returncode == 2
     assert "--date is not for gap-repair" in refused.stderr
+
+
+async def test_a_leader_counts_what_it_collects(
+    database: Database, environment: dict[str, str]
+) -> None:
+    async with WorkerProcess.start(**environment) as worker:
+        await worker.until("statistics.refreshed", caught_up=True)
+        assert await worker.stop() == 0
+    assert await _count(database, "SELECT count(*) FROM statistics_current") == 1
+    assert await _count(database, "SELECT count(*) FROM statistics_snapshots") == 1

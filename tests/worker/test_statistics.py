@@ -16,10 +16,11 @@ from darkhorses.store.errors import LeaseLostError, StoreError
 from darkhorses.store.pool import Database
 from darkhorses.store.queries import queries
 from darkhorses.store.statistics import trend
-from darkhorses.store.writing.lease import acquire, release
+from darkhorses.store.writing.lease import acquire, release, writing_transaction
 from darkhorses.store.writing.statistics import count_changes
 from darkhorses.worker.statistics import Updater
-from tests.counting import OFF, Change, Desk, PastRunner
+from tests.commands import darkhorses
+from tests.counting import OFF, Change, Desk, PastRunner, log_changes
 from tests.history import fill_changes
 from tests.market import price
 
@@ -233,6 +234,17 @@ async def test_a_batch_that_is_cut_off_in_the_middle_counts_nothing(
 
     assert refreshed.changes == 80
     assert await desk.rows("SELECT sum(changes) FROM statistics_hours") == [(80,)]
+
+
+async def test_changes_that_are_being_written_are_counted_once_they_are(desk: Desk) -> None:
+    await some_races(desk)
+    market = a_market(random.Random(8), changes=30)  # noqa: S311
+    await desk.log(*market)
+    async with writing_transaction(desk.database, desk.lease) as writer:
+        await log_changes(writer, market)
+        assert (await desk.refresh()).changes == 30
+
+    assert (await desk.refresh()).changes == 30
 
 
 async def test_a_worker_that_lost_the_lease_counts_nothing(desk: Desk) -> None:
@@ -540,6 +552,25 @@ async def test_a_run_with_a_time_limit_stores_what_it_has_done(database: Databas
     live, _ = await desk.figures()
     assert live.basic_metrics.total_changes == refreshed.changes
     assert hasty() > started
+
+
+async def test_the_command_counts_once_and_leaves_the_lease(desk: Desk, database_url: str) -> None:
+    await some_races(desk)
+    await desk.log(*a_market(random.Random(9), changes=20))  # noqa: S311
+
+    led = await asyncio.to_thread(darkhorses, "run", "statistics", DATABASE_URL=database_url)
+    await resign(desk)
+    ended = await asyncio.to_thread(
+        darkhorses, "run", "statistics", "--json", DATABASE_URL=database_url
+    )
+
+    assert (led.returncode, led.stdout) == (1, "")
+    assert "a worker leads" in led.stderr
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert (found["changes"], found["races"], found["caught_up"]) == (20, 3, True)
+    async with desk.database.transaction() as connection:
+        assert await acquire(connection, "live", "tests") is not None
 
 
 async def plan_of(database: Database, sql: str, *values: object) -> Any:

@@ -1,5 +1,6 @@
 """The statistics that the worker left: as bodies, read at most once in a short while."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
@@ -65,6 +66,7 @@ class StatisticsReader:
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._current = Kept(self._read, clock)
+        self._asking = asyncio.Lock()  # trends take one connection, however many ask
 
     async def body(self, table: StatisticsTable) -> StatisticsBody:
         """The newest figures; raises NotComputedError before the first."""
@@ -84,7 +86,7 @@ class StatisticsReader:
 
     async def trend(self, metric: Metric, *, from_day: date | None, to_day: date) -> Trend:
         """A headline figure over some days in London, the last one included."""
-        async with self._database.connection() as connection:
+        async with self._asking, self._database.connection() as connection:
             points = await trend(connection, metric, from_day=from_day, to_day=to_day)
         return Trend(success=True, metric=metric, count=len(points), data=tuple(points))
 

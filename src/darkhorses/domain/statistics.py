@@ -26,8 +26,8 @@ RUN_EVERY = timedelta(minutes=10)
 _DIGITS = 4
 
 
-def share(part: float, whole: float) -> float | None:
-    """A part of a whole, rounded to four digits; None when there is no whole."""
+def ratio(part: float, whole: float) -> float | None:
+    """A part over its whole, rounded to four digits; None when there is no whole."""
     return round(float(part) / float(whole), _DIGITS) if whole else None
 
 

@@ -28,8 +28,8 @@ from darkhorses.domain.statistics import (
     LiveTotals,
     MarketState,
     QuarantineRow,
+    ratio,
     rounded,
-    share,
 )
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
@@ -150,7 +150,7 @@ async def _coverage(connection: Connection, going: Sequence[_OpenRace]) -> tuple
     rows = queries.statistics_coverage(connection, race_ids=[race.race_id for race in going])
     return tuple(
         [
-            msgspec.convert({**row, "coverage": share(row["active_quotes"], runners)}, CoverageRow)
+            msgspec.convert({**row, "coverage": ratio(row["active_quotes"], runners)}, CoverageRow)
             async for row in rows
         ]
     )
@@ -195,7 +195,7 @@ def _market_status(races: Sequence[_OpenRace], now: datetime) -> MarketState:
 async def _league(connection: Connection, since: date, now: datetime) -> League:
     whole = await queries.statistics_measured(connection, since=since)
     rates = {
-        row["bookmaker_id"]: share(row["changes"], row["hours"])
+        row["bookmaker_id"]: ratio(row["changes"], row["hours"])
         async for row in queries.statistics_changes_by_bookmaker(
             connection, since=now - timedelta(days=WINDOW_DAYS)
         )
@@ -224,17 +224,17 @@ def _league_row(row: asyncpg.Record, runners: int, changes_per_hour: float | Non
         bookmaker_type=BookmakerType(row["bookmaker_type"]),
         races=row["races"],
         runners_priced=row["runners_priced"],
-        coverage=share(row["runners_priced"], runners),
+        coverage=ratio(row["runners_priced"], runners),
         best_share=_best_share(row),
         complete_books=row["books"],
         mean_overround=rounded(row["overround"]),
         shortened=row["shortened"],
         drifted=row["drifted"],
         market_moves=moves,
-        led_share=share(row["led"], moves),
-        led_alone_share=share(row["led_alone"], moves),
-        joined_share=share(row["joined"], moves),
-        mean_lag_seconds=share(row["lag_seconds"], row["joined"]),
+        led_share=ratio(row["led"], moves),
+        led_alone_share=ratio(row["led_alone"], moves),
+        joined_share=ratio(row["joined"], moves),
+        mean_lag_seconds=ratio(row["lag_seconds"], row["joined"]),
         changes_per_hour=changes_per_hour,
     )
 
@@ -243,4 +243,4 @@ def _best_share(row: asyncpg.Record) -> float | None:
     """An exchange is not among those that can have the best price."""
     if row["bookmaker_type"] == BookmakerType.EXCHANGE:
         return None
-    return share(row["best"], row["runners_priced"])
+    return ratio(row["best"], row["runners_priced"])

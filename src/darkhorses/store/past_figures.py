@@ -21,8 +21,8 @@ from darkhorses.domain.statistics import (
     PastQuality,
     PastTotals,
     TrackRow,
+    ratio,
     rounded,
-    share,
 )
 from darkhorses.store.live_figures import counted
 from darkhorses.store.pool import Connection
@@ -108,13 +108,13 @@ def _quality(whole: Mapping[str, Any], gaps: int) -> PastQuality:
 def _coverage(whole: Mapping[str, Any]) -> OddsCoverage:
     runners = whole["runners"]
     return OddsCoverage(
-        industry_sp=share(whole["with_sp"], runners),
-        bsp=share(whole["with_bsp"], runners),
-        opening_price=share(whole["with_opening"], runners),
-        closing_price=share(whole["with_closing"], runners),
-        price_range=share(whole["with_range"], runners),
-        forecasted_odds=share(whole["with_forecast"], runners),
-        from_change_log=share(whole["from_change_log"], runners),
+        industry_sp=ratio(whole["with_sp"], runners),
+        bsp=ratio(whole["with_bsp"], runners),
+        opening_price=ratio(whole["with_opening"], runners),
+        closing_price=ratio(whole["with_closing"], runners),
+        price_range=ratio(whole["with_range"], runners),
+        forecasted_odds=ratio(whole["with_forecast"], runners),
+        from_change_log=ratio(whole["from_change_log"], runners),
     )
 
 
@@ -122,7 +122,7 @@ def _favourites(group: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "races": group["favourite_races"],
         "joint_races": group["joint_races"],
-        "strike_rate": share(group["favourite_wins"], group["favourite_races"]),
-        "return_at_sp": share(group["favourite_return"], group["staked"]),
+        "strike_rate": ratio(group["favourite_wins"], group["favourite_races"]),
+        "return_at_sp": ratio(group["favourite_return"], group["staked"]),
         "mean_field_size": rounded(group["field_size"]),
     }
