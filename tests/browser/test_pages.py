@@ -7,6 +7,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from darkhorses.store.pool import Database
+from darkhorses.store.writing.lease import acquire
+from darkhorses.worker.statistics import Updater
 from tests.api.processes import ApiProcess
 from tests.history import fill_history
 from tests.market import MarketWriter, beat_now, card, race, runner
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.browser
 PAST = "/results?date=2026-03-01"
 PAGES = (
     "/", "/races/rac_1", "/movers", PAST, "/results/rac_0_0", "/history?horse=horse+0_0+1",
-    "/bookmakers", "/courses", "/status", "/docs",
+    "/statistics", "/bookmakers", "/courses", "/status", "/docs",
 )  # fmt: skip
 
 
@@ -39,6 +41,10 @@ async def market(writer: MarketWriter, database: Database, now: datetime) -> Non
     await beat_now(database)
     async with database.connection() as connection:
         await fill_history(connection)
+        lease = await acquire(connection, "statistics", "tests")
+    assert lease is not None
+    updater = Updater(database, clock=lambda: now, card_interval=timedelta(seconds=60))
+    await updater.refresh(lease)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -98,6 +104,17 @@ async def test_a_mover_is_listed_and_marked_on_the_board(
     await expect(page.locator(".empty")).to_be_visible()
     await page.goto(api.url)
     await expect(page.locator(".card .mover")).to_have_text("Ada +13.3 points in an hour")
+
+
+@pytest.mark.usefixtures("market")
+async def test_statistics_are_told_in_tables_and_bars(api: ApiProcess, page: Page) -> None:
+    await page.goto(f"{api.url}/statistics")
+    await expect(page.locator(".facts-list")).to_contain_text("Past runners60")
+    await expect(page.locator("figure.bars")).to_have_count(3)
+    await expect(page.get_by_role("region", name="Table of favourites by course")).to_contain_text(
+        "Course"
+    )
+    await expect(page.locator("figure.bars rect").last).to_be_visible()
 
 
 @pytest.mark.usefixtures("market")

@@ -64,6 +64,25 @@ async def test_the_slider_shows_the_board_as_it_stood_and_the_address_keeps_it(
     await expect(page.locator(".past-note")).to_have_count(0)
 
 
+async def test_a_non_runner_is_struck_out_with_its_time_and_what_it_costs(
+    api: ApiProcess, writer: MarketWriter, page: Page, now: datetime
+) -> None:
+    off_dt = now + timedelta(minutes=20)
+    prices = {"Bet365": "4/1", "Coral": "9/2"}
+    early = now - timedelta(minutes=30)
+    await writer.look(card(race(off_dt=off_dt), (ADA, prices), (BOB, prices)), seen_at=early)
+    gone = runner("Bob", None, is_non_runner=True)
+    pulled = dict.fromkeys(prices)
+    await writer.look(card(race(off_dt=off_dt), (ADA, prices), (gone, pulled)), seen_at=now)
+    await page.goto(f"{api.url}/races/rac_1")
+    absent = page.locator(".absent-list li")
+    await expect(absent.locator("s")).to_have_text("Bob")
+    # The median of 5.0 and 5.5 is 5.25: 20p by the table, which ends that step at 5.40.
+    await expect(absent).to_contain_text("Rule 4 20p in the pound")
+    await expect(absent).to_contain_text("known since")
+    await expect(page.locator("tbody tr")).to_have_count(1)
+
+
 async def test_the_chart_has_a_line_a_runner_and_one_a_bookmaker_of_a_chosen_runner(
     api: ApiProcess, writer: MarketWriter, page: Page, now: datetime
 ) -> None:

@@ -56,6 +56,10 @@ class PricePath:
         """The price that stands after all changes."""
         return self._prices[-1] if self._prices else None
 
+    def last_priced(self) -> Price | None:
+        """The last price that there was, whether or not it still stands."""
+        return next((price for price in reversed(self._prices) if price is not None), None)
+
     def changed_at(self) -> datetime | None:
         """When the last change took effect."""
         return self._instants[-1] if self._instants else None

@@ -25,6 +25,7 @@ from darkhorses.api.dashboard.past import (
     results_html,
 )
 from darkhorses.api.dashboard.race import race_html
+from darkhorses.api.dashboard.statistics import statistics_page
 from darkhorses.api.dashboard.status import Operations, status_page
 from darkhorses.api.dashboard.tables import bookmakers_page, courses_page
 from darkhorses.api.documentation import document_page
@@ -34,12 +35,14 @@ from darkhorses.api.history import History
 from darkhorses.api.history_routes import FARTHEST_OFFSET
 from darkhorses.api.mover_bodies import Direction, Window
 from darkhorses.api.movers import MoversQuery, movers
+from darkhorses.api.problems import NotComputedError
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.race_routes import answer_of_race
 from darkhorses.api.races import Lens
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.result_routes import result_or_refusal
 from darkhorses.api.schedulers import scheduler_status
+from darkhorses.api.statistics import StatisticsBody, StatisticsReader, StatisticsTable
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day
@@ -181,13 +184,18 @@ async def get_race_page(
     request: _Request,
     publisher: NamedDependency[Publisher],
     stored_races: NamedDependency[StoredRaces],
+    price_paths: NamedDependency[PricePaths],
     environment: NamedDependency[jinja2.Environment],
     race_id: FromPath[str],
     at: Annotated[str | None, QueryParameter(max_length=40)] = None,
 ) -> Response[bytes | None]:
     """A race with every price, now or at a moment."""
     template = "race_live.html" if _is_part(request) else "race.html"
-    build = race_html(environment, template, publisher.now())
+    followed = publisher.followed()
+    if followed.away_since is None:
+        await price_paths.follow(followed.market, publisher.now())
+    paths = price_paths.of(RaceId(race_id))
+    build = race_html(environment, template, publisher.now(), paths)
     moment = _said(at)
     found = await answer_of_race(
         publisher, stored_races, RaceId(race_id), at=moment, encode=build, form=template
@@ -269,6 +277,20 @@ async def get_status_page(
     return respond(request, page)
 
 
+@get("/statistics", include_in_schema=False)
+async def get_statistics_page(
+    request: _Request,
+    publisher: NamedDependency[Publisher],
+    statistics: NamedDependency[StatisticsReader],
+    environment: NamedDependency[jinja2.Environment],
+) -> Response[bytes | None]:
+    """What has been counted."""
+    body: StatisticsBody | None = None
+    with suppress(NotComputedError):
+        body = await statistics.body(StatisticsTable.ALL)
+    return respond(request, statistics_page(environment, body, publisher.now()))
+
+
 @get("/bookmakers", include_in_schema=False)
 async def get_bookmakers_page(
     request: _Request,
@@ -330,6 +352,7 @@ ROUTES = (
     get_result_page,
     get_history_page,
     get_status_page,
+    get_statistics_page,
     get_bookmakers_page,
     get_courses_page,
     get_docs,

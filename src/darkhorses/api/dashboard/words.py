@@ -33,6 +33,7 @@ PAGES = (
     ("movers", "Movers", "/movers"),
     ("results", "Results", "/results"),
     ("history", "History", "/history"),
+    ("statistics", "Statistics", "/statistics"),
     ("bookmakers", "Bookmakers", "/bookmakers"),
     ("courses", "Courses", "/courses"),
     ("status", "Status", "/status"),
