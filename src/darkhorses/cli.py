@@ -13,6 +13,7 @@ from darkhorses.commands.exports import export
 from darkhorses.commands.serving import api, demo, simulator, worker
 from darkhorses.commands.starting import FAILED, USAGE
 from darkhorses.commands.upkeep import doctor, migrate, retention, status
+from darkhorses.commands.webhooks import webhooks
 from darkhorses.domain.errors import DarkHorsesError, SettingError
 
 
@@ -43,6 +44,7 @@ def version() -> None:
 
 
 for command in (
-    api, backfill, demo, doctor, export, migrate, retention, run, simulator, status, worker,
+    api, backfill, demo, doctor, export, migrate,
+    retention, run, simulator, status, webhooks, worker,
 ):  # fmt: skip
     main.add_command(command)

@@ -164,6 +164,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "auto, none, session or transaction",
         ),
     ] = "auto"
+    webhook_private_targets: Annotated[
+        bool,
+        _setting(
+            "DARKHORSES_WEBHOOK_PRIVATE_TARGETS",
+            "whether webhooks may go to private and loopback addresses, and by plain http",
+            "true or false",
+        ),
+    ] = False
     data_dir: Annotated[
         str | None,
         _setting(

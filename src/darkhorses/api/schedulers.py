@@ -38,6 +38,7 @@ class Schedulers(msgspec.Struct, frozen=True, kw_only=True):
     reference: Scheduler
     gap_repair: Scheduler
     retention: Scheduler
+    webhooks: Scheduler
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +112,14 @@ _RETENTION = _Job(
     schedule="daily",
     description="Makes room for the coming months; retires old ones where that is asked for.",
 )
+_WEBHOOKS = _Job(
+    key="webhooks",
+    name="Webhooks",
+    schedule="when there is something to tell",
+    description="Delivers to the registered webhooks what happens, until it has arrived.",
+)
 _COLLECTING = frozenset(
-    job.key for job in (_LIVE_ODDS, _STATISTICS, _REFERENCE, _GAP_REPAIR, _RETENTION)
+    job.key for job in (_LIVE_ODDS, _STATISTICS, _REFERENCE, _GAP_REPAIR, _RETENTION, _WEBHOOKS)
 )
 
 
@@ -137,6 +144,7 @@ def scheduler_status(
             reference=_scheduler(_REFERENCE, jobs, runs=runs),
             gap_repair=_scheduler(_GAP_REPAIR, jobs, runs=runs),
             retention=_scheduler(_RETENTION, jobs, runs=runs),
+            webhooks=_scheduler(_WEBHOOKS, jobs, runs=runs),
         ),
         workers=tuple(
             WorkerRow(

@@ -44,13 +44,14 @@ class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is to be written for one race, and the state once it is.
+    """All that is to be written for one race, what was known before, and the state once it is.
 
     ``race_changed`` is True for a new race too. ``runners`` are new or changed ones, as they are
     to be stored; ``removed`` are no longer on the card. ``checked`` is False when an open price
     stands that the card said nothing of: the race must not count as looked at then.
     """
 
+    before: KnownRace | None
     after: KnownRace
     race_changed: bool
     runners: tuple[Runner, ...]
@@ -88,6 +89,7 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
     price_changed = any(change.price_changed for change in changes)
     last_change_at = known.last_change_at if known is not None else None
     return RaceDelta(
+        before=known,
         after=KnownRace(
             race=race,
             runners=runners,
@@ -128,6 +130,7 @@ def compare_result(known: KnownRace) -> RaceDelta:
     """Note that a race has a result, as another endpoint than its card says."""
     race = msgspec.structs.replace(known.race, race_status=RESULT)
     return RaceDelta(
+        before=known,
         after=msgspec.structs.replace(known, race=race),
         race_changed=known.race != race,
         runners=(),

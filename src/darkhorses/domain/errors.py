@@ -23,6 +23,9 @@ class DarkHorsesError(Exception):
     ├── export.files.CannotWriteError   the file of an export cannot be written
     ├── api.exports.ExportsBusyError    the API serves as many exports as it may
     ├── api.exports.StreamBrokenError   an export ended after its answer had begun
+    ├── webhooks.errors.WebhookError    a message to a webhook did not arrive
+    │   ├── TargetRefusedError          its address is one that nothing may be sent to
+    │   └── NotDeliveredError           network, timeout, or an answer that is no success
     ├── api.app.CannotListenError       the API's address is taken or not of this machine
     ├── api.publishing.NotLoadedError   the API has not read the market yet
     ├── export.verifying.NotVerifiedError  a file does not hold what was exported into it
@@ -32,6 +35,8 @@ class DarkHorsesError(Exception):
         ├── SchemaOutdatedError         migrations are to be run first
         ├── SchemaTooNewError           a newer DarkHorses has migrated this database
         ├── LeaseLostError              another worker leads: this write was refused
+        ├── UnknownWebhookError         no webhook has this id
+        ├── TooManyWebhooksError        no more webhooks can be registered
         └── EmbeddedServerError         the embedded PostgreSQL cannot be started
     """
 

@@ -32,6 +32,14 @@ class LeaseLostError(StoreError):
     """Another worker leads; the write was refused and nothing was written."""
 
 
+class UnknownWebhookError(StoreError):
+    """No webhook has this id."""
+
+
+class TooManyWebhooksError(StoreError):
+    """No more webhooks can be registered."""
+
+
 class EmbeddedServerError(StoreError):
     """The embedded PostgreSQL cannot be started or found."""
 

@@ -10,8 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import date, datetime, timedelta
 from typing import Self, TypeVar
 
 import httpx
@@ -25,6 +24,7 @@ from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
 from darkhorses.domain.results import ResultPage
+from darkhorses.domain.retry_after import read_retry_after
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
 from darkhorses.upstream.errors import (
     BadCredentialsError,
@@ -378,7 +378,7 @@ def _refusal(response: httpx.Response, body: bytes, path: str, *, now: datetime)
         return BadCredentialsError(f"the feed refuses the user name and password: {said}")
     if status == httpx.codes.NOT_FOUND:
         return NotFoundError(f"the feed has no such thing: {said}")
-    retry_after = _retry_after(response.headers.get("Retry-After"), now=now)
+    retry_after = read_retry_after(response.headers.get("Retry-After"), now=now)
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return ThrottledError(f"the feed is asked too often: {said}", retry_after=retry_after)
     if response.is_server_error:
@@ -400,21 +400,6 @@ def _detail(body: bytes) -> str:
         ]
         return "; ".join(parts)[:300]
     return str(detail or "")[:300]
-
-
-def _retry_after(header: str | None, *, now: datetime) -> timedelta | None:
-    """``Retry-After`` as a time to wait: seconds or an HTTP date; None when neither."""
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return timedelta(seconds=int(header))
-    try:
-        until = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(until - now, timedelta(0))
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

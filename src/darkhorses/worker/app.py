@@ -22,7 +22,9 @@ from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.pacing import Paces
+from darkhorses.webhooks.sending import Sender
 from darkhorses.worker.collecting import Collector
+from darkhorses.worker.delivering import WEBHOOKS, Deliveries, collecting_status
 from darkhorses.worker.gap_repair import gap_repair_job
 from darkhorses.worker.heartbeat import Heart
 from darkhorses.worker.historical_odds import historical_odds_job
@@ -96,12 +98,13 @@ async def run_worker(settings: Settings) -> None:
             settings, max_connections=_CONNECTIONS, application_name="darkhorses worker"
         ) as database,
         RacingApi.open(access, clock=clock) as feed,
+        Sender.open(clock, private_targets=settings.webhook_private_targets) as sender,
     ):
         if await _database_is_ready(database, stop):
             plan = Plan(
                 regions=settings.regions, poll_interval=timedelta(seconds=settings.poll_interval)
             )
-            await _Worker(plan, database, feed, retention).run(stop)
+            await _Worker(plan, database, feed, sender, retention).run(stop)
     _log.info("worker.stopped")
 
 
@@ -109,7 +112,12 @@ class _Worker:
     """One worker process: leads when it can, and always tells how it is."""
 
     def __init__(
-        self, plan: Plan, database: Database, feed: RacingApi, retention: Retention | None
+        self,
+        plan: Plan,
+        database: Database,
+        feed: RacingApi,
+        sender: Sender,
+        retention: Retention | None,
     ) -> None:
         self._plan = plan
         self._database = database
@@ -117,7 +125,8 @@ class _Worker:
         self._id = worker_id()
         self._shift: Shift | None = None
         self._news = asyncio.Event()
-        self._collector = Collector(database, clock)
+        to_deliver = asyncio.Event()
+        self._collector = Collector(database, clock, on_messages=to_deliver.set)
         self._live = LiveOdds(feed, self._collector, regions=plan.regions, clock=clock)
         self._leadership = Leadership(
             database, self._id, on_gain=self._begin_shift, on_loss=self._end_shift
@@ -135,7 +144,15 @@ class _Worker:
             retention_job(database, retention, self._collector.writing, clock=clock),
             statistics_job(database, card_interval=plan.poll_interval, clock=clock),
         )
-        for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs)):
+        self._deliveries = Deliveries(
+            database,
+            sender,
+            clock,
+            boundary=self._boundary,
+            news=to_deliver,
+            status=lambda: collecting_status(self._boundary.statuses.get(LIVE_ODDS), clock()),
+        )
+        for job in (LIVE_ODDS, HOT_RACES, WEBHOOKS, *(job.name for job in self._jobs)):
             self._boundary.expect(job)
         self._heart = Heart(
             self._id,
@@ -177,6 +194,7 @@ class _Worker:
             boundary=self._boundary,
             jobs=self._jobs,
             clock=clock,
+            services=[self._deliveries.run],
         )
         self._shift.start()
         self._news.set()

@@ -26,7 +26,7 @@ from darkhorses.domain.stages import is_over
 from darkhorses.store.known_races import known_races
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease
-from darkhorses.store.writing.market import PollCycle, write_market
+from darkhorses.store.writing.market import PollCycle, Written, write_market
 
 Clock = Callable[[], datetime]
 """Gives the present instant, in UTC."""
@@ -55,11 +55,16 @@ class Collector:
 
     ``writing`` is held by whoever adds to the change log, here and elsewhere in the process, until
     the transaction has ended: so the log's numbers follow the order of commits.
+
+    ``on_messages`` is called when a write has put messages to webhooks into the outbox.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, on_messages: Callable[[], None] = lambda: None
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._on_messages = on_messages
         self.writing = asyncio.Lock()
         self._known: dict[RaceId, KnownRace] = {}
         self._looked_at: dict[RaceId, datetime] = {}
@@ -122,11 +127,14 @@ class Collector:
             ]
             if deltas:
                 try:
-                    await write_market(self._database, lease, deltas, seen_at=self._clock())
+                    written = await write_market(
+                        self._database, lease, deltas, seen_at=self._clock()
+                    )
                 except BaseException:
                     self.forget()
                     raise
                 self._remember(deltas)
+                self._say(written)
             return len(deltas)
 
     def drop_before(self, day: date) -> None:
@@ -178,6 +186,7 @@ class Collector:
         self._remember(deltas)
         self._looked_at.update((delta.after.race.race_id, seen_at) for delta in deltas)
         self._quoting.update(page.bookmakers)
+        self._say(written)
         return Collected(
             races=len(page.cards),
             runners=runners,
@@ -231,6 +240,10 @@ class Collector:
 
     def _remember(self, deltas: Iterable[RaceDelta]) -> None:
         self._known.update((delta.after.race.race_id, delta.after) for delta in deltas)
+
+    def _say(self, written: Written) -> None:
+        if written.messages:
+            self._on_messages()
 
     def _newly_quoting(self, page: CardPage, seen_at: datetime) -> list[Bookmaker]:
         """Bookmakers that have not been noted as quoting on this day."""

@@ -1,11 +1,11 @@
-"""What a leader does while it leads: the scheduler, its jobs, and the hot races.
+"""What a leader does while it leads: the scheduler, its jobs, hot races, and services.
 
 A shift begins with a lease and ends with it. Stopping one lets the write in hand finish, within
 limits, and cancels everything else.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -38,6 +38,10 @@ _FINISH_WRITE = 2.0
 _RACE = "race:"
 
 
+Service = Callable[[Lease], Coroutine[object, object, None]]
+"""Works beside the jobs from the beginning of a shift until it is cancelled at its end."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker collects and how often it looks at the whole card."""
 
@@ -59,6 +63,7 @@ class Shift:
         boundary: JobBoundary,
         jobs: Sequence[ScheduledJob],
         clock: Callable[[], datetime],
+        services: Sequence[Service] = (),
     ) -> None:
         self._lease = lease
         self._plan = plan
@@ -68,6 +73,7 @@ class Shift:
         self._boundary = boundary
         self._jobs = jobs
         self._clock = clock
+        self._services = services
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
@@ -93,9 +99,9 @@ class Shift:
                 id=job.name,
                 **({"next_run_time": now} if job.at_once else {}),
             )
-        hot = asyncio.create_task(self._hot.run(_IN_FLIGHT))
-        self._tasks.add(hot)
-        hot.add_done_callback(self._tasks.discard)
+        self._begin(self._hot.run(_IN_FLIGHT))
+        for service in self._services:
+            self._begin(service(self._lease))
 
     async def stop(self) -> None:
         """End: no new job, the write in hand may finish, the rest is cancelled."""
@@ -119,6 +125,11 @@ class Shift:
             at = job.next_run_time.astimezone(UTC)
             runs[name] = min(runs.get(name, at), at)
         return runs
+
+    def _begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _tracked(self, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:
         """Let a stop find and await the job's task."""

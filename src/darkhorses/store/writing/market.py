@@ -1,8 +1,8 @@
 """The one way into the market's tables: what a look at the feed changed, in one transaction.
 
 Either everything of a look is committed (races, runners, quotes, the change log, what was set
-aside, the poll cycle, the wake-up for readers) or nothing is, and nothing is when another worker
-leads by now.
+aside, the poll cycle, messages to webhooks, the wake-up for readers) or nothing is, and nothing is
+when another worker leads by now.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from darkhorses.domain.races import Unreadable
 from darkhorses.domain.repairs import Outage
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
+from darkhorses.store.writing import outbox
 from darkhorses.store.writing.lease import Lease, writing_transaction
 
 
@@ -34,11 +35,15 @@ class PollCycle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
-    """How many rows of the two quote tables were written, and the revision that carries them."""
+    """How many rows of the two quote tables were written, and the revision that carries them.
+
+    ``messages`` to webhooks were put into the outbox.
+    """
 
     revision: int
     quotes: int
     changes: int
+    messages: int = 0
 
 
 async def write_market(
@@ -59,6 +64,7 @@ async def write_market(
     """
     async with writing_transaction(database, lease) as connection:
         revision: int = await queries.next_revision(connection)
+        audience = await outbox.audience(connection)
         await _write_bookmakers(connection, bookmakers, seen_at)
         await _write_races(connection, deltas, seen_at, revision)
         await _write_runners(connection, deltas, seen_at, revision)
@@ -77,8 +83,9 @@ async def write_market(
         await _want_repairs(connection, outages)
         if cycle is not None:
             await _write_cycle(connection, cycle, changes)
+        messages = await outbox.announce(connection, audience, deltas, seen_at=seen_at)
         await queries.notify_market(connection)
-    return Written(revision=revision, quotes=quotes, changes=changes)
+    return Written(revision=revision, quotes=quotes, changes=changes, messages=messages)
 
 
 async def _write_bookmakers(
