@@ -52,12 +52,13 @@ class Desk:
         self.lease = lease
         self.clock = clock
         self.status: StatusEvent | None = None
+        self.news = asyncio.Event()
         self.deliveries = Deliveries(
             database,
             sender,
             clock,
             boundary=JobBoundary(database, clock, on_lease_lost=lambda: None),
-            news=asyncio.Event(),
+            news=self.news,
             status=lambda: self.status,
         )
 

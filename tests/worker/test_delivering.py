@@ -358,6 +358,24 @@ async def test_a_message_is_sent_on_when_the_database_was_away_when_it_arrived(
     assert len(receiver.received) == 1
 
 
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_stop_is_heard_in_the_very_moment_in_which_there_is_news(
+    desk: Desk, steps: int
+) -> None:
+    running = asyncio.create_task(desk.deliveries.run(desk.lease))
+    while not desk.news._waiters:  # noqa: ASYNC110  # it waits then
+        await asyncio.sleep(0)
+    desk.news.set()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=10)
+    running.cancel()
+
+    assert done == {running}
+
+
 async def test_old_messages_are_forgotten_the_undelivered_much_later(
     database: Database, desk: Desk
 ) -> None:

@@ -86,8 +86,10 @@ class Deliveries:
                     record_failure=False,
                 )
                 await asyncio.sleep(_BETWEEN_TURNS)
+                # Not wait_for: before Python 3.12 it swallows a cancellation that comes with news.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _EVERY)
+                    async with asyncio.timeout(_EVERY):
+                        await self._news.wait()
         finally:
             await self._finish()
 

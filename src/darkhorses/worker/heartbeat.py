@@ -58,8 +58,10 @@ class Heart:
                 async with self._database.transaction() as connection:
                     await heartbeats.beat(connection, self.heartbeat())
                     await heartbeats.forget_silent(connection)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with news.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), _EVERY)
+                async with asyncio.timeout(_EVERY):
+                    await self._news.wait()
 
     async def stop(self) -> None:
         """Be forgotten: a worker that stopped in order is not one that died."""

@@ -96,8 +96,10 @@ class Leadership:
         """Renew until the lease is lost."""
         renewed = time.monotonic()
         while time.monotonic() - renewed < _STEP_DOWN_AFTER:
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the loss.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._lost.wait(), _RENEW_EVERY)
+                async with asyncio.timeout(_RENEW_EVERY):
+                    await self._lost.wait()
                 return
             asked = time.monotonic()
             try:
