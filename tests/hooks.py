@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from darkhorses.domain.events import EventKind, StatusEvent
+from darkhorses.domain.events import EventKind
 from darkhorses.domain.signatures import SigningSecret
 from darkhorses.domain.webhooks import read_filter
 from darkhorses.store.pool import Database
@@ -16,6 +16,9 @@ from darkhorses.webhooks.sending import Sender
 from darkhorses.worker.delivering import Deliveries
 from darkhorses.worker.jobs import JobBoundary
 from tests.market import NOON, StoppedClock
+
+if TYPE_CHECKING:
+    from darkhorses.domain.webhook_events import ToldStatus
 
 
 async def register(
@@ -51,7 +54,7 @@ class Desk:
     ) -> None:
         self.lease = lease
         self.clock = clock
-        self.status: StatusEvent | None = None
+        self.status: ToldStatus | None = None
         self.news = asyncio.Event()
         self.deliveries = Deliveries(
             database,

@@ -8,9 +8,10 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from darkhorses.domain.diff import RaceDelta, compare, compare_result
-from darkhorses.domain.events import EventKind, PriceEvent, StatusEvent
+from darkhorses.domain.events import EventKind
 from darkhorses.domain.identifiers import BookmakerId, CourseId, HorseId, RaceId
 from darkhorses.domain.signatures import SigningSecret, signed_headers
+from darkhorses.domain.webhook_events import ToldPrice, ToldStatus
 from darkhorses.domain.webhooks import (
     PRICES_IN_A_MESSAGE,
     RETRY_AFTER,
@@ -121,7 +122,7 @@ HEREFORD = RacePlace(
 
 def prices(count: int) -> Iterator[News]:
     for number in range(count):
-        event = PriceEvent(
+        event = ToldPrice(
             change_id=number,
             race_id=HEREFORD.race_id,
             horse_id=HorseId("hrs_47475190"),
@@ -195,7 +196,7 @@ def test_a_bookmaker_chooses_prices_and_a_horse_also_non_runners_and_races() -> 
 
 
 def test_the_status_is_for_all_who_asked_for_it_whatever_their_filter() -> None:
-    news = news_of_status(StatusEvent(status="ok", reasons=(), timestamp=NOON))
+    news = news_of_status(ToldStatus(status="ok", reasons=(), timestamp=NOON))
 
     assert news.is_for(recipient(EventKind.STATUS, courses=("ascot",)))
     assert not news.is_for(recipient(EventKind.PRICE))

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from darkhorses.domain.events import EventKind, StatusEvent
+from darkhorses.domain.events import EventKind
 from darkhorses.domain.signatures import SigningSecret
+from darkhorses.domain.webhook_events import ToldStatus
 from darkhorses.domain.webhooks import RETRY_AFTER
 from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
@@ -41,7 +42,7 @@ async def put(database: Database, count: int = 1) -> None:
     """Put messages into the outbox of every webhook."""
     async with database.transaction() as connection:
         for _ in range(count):
-            event = StatusEvent(status="ok", reasons=(), timestamp=NOON)
+            event = ToldStatus(status="ok", reasons=(), timestamp=NOON)
             await outbox.announce_status(connection, event)
 
 

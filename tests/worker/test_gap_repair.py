@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
+from darkhorses.domain.events import EventKind
 from darkhorses.domain.gaps import SEEN_WITHIN, PricePoint
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.price_summaries import is_exchange
@@ -31,6 +33,7 @@ from darkhorses.worker.historical_odds import fill_due_days
 from darkhorses.worker.live_odds import LiveOdds
 from darkhorses.worker.past_days import PastDays
 from tests.feeds import UNPACED, Feed
+from tests.hooks import register
 from tests.market import StoppedClock
 
 DAY = date(2026, 10, 10)
@@ -226,6 +229,23 @@ async def test_what_a_repair_adds_is_in_order_and_repeats_nothing(
     )
     # A poll that saw a price long after its change stays in the log, as what we saw then.
     assert {source for source, _ in repeated} <= {"poll"}
+
+
+async def test_a_webhook_is_told_of_what_a_repair_adds(yard: Yard, race_id: RaceId) -> None:
+    await register(yard.database, events=[EventKind.PRICE])
+    off_dt = await look_now_and_then(yard, race_id)
+
+    await yard.repair(at=off_dt + HOUR)
+
+    told = [
+        (change["change_id"], change["source"])
+        for (payload,) in await yard.rows("SELECT payload FROM webhook_outbox ORDER BY sequence")
+        for change in msgspec.json.decode(payload)["data"]["changes"]
+    ]
+    assert told == await yard.rows(
+        "SELECT change_id, source FROM ra_odds_changes ORDER BY change_id"
+    )
+    assert {source for _, source in told} == {"poll", "history"}
 
 
 async def test_a_repaired_race_is_not_asked_about_again(yard: Yard, race_id: RaceId) -> None:

@@ -7,7 +7,8 @@ import msgspec
 
 from darkhorses.api.health import HealthStatus
 from darkhorses.domain.bookmakers import Bookmaker
-from darkhorses.readmodel.events import NonRunnerEvent, PriceEvent, RaceState, ResultEvent
+from darkhorses.domain.events import NonRunnerEvent, PriceEvent, ResultEvent
+from darkhorses.readmodel.events import RaceState
 from darkhorses.store.heartbeats import FeedState
 
 

@@ -8,14 +8,9 @@ import msgspec
 
 from darkhorses.domain.bookmakers import bookmaker_named
 from darkhorses.domain.diff import RaceDelta
-from darkhorses.domain.events import (
-    EventKind,
-    NonRunnerEvent,
-    PriceEvent,
-    StatusEvent,
-    state_events,
-)
+from darkhorses.domain.events import EventKind
 from darkhorses.domain.identifiers import BookmakerId, CourseId, HorseId, RaceId
+from darkhorses.domain.webhook_events import ToldNonRunner, ToldPrice, ToldStatus, state_events
 
 PRICES_IN_A_MESSAGE = 50
 """About 20 kB, the most that Standard Webhooks advises."""
@@ -174,24 +169,24 @@ def news_of_look(deltas: Iterable[RaceDelta], *, seen_at: datetime) -> Iterator[
                 event=kind,
                 data=_encode(event),
                 race=place,
-                horses=(event.horse_id,)
-                if isinstance(event, NonRunnerEvent)
+                horses=(HorseId(event.horse_id),)
+                if isinstance(event, ToldNonRunner)
                 else delta.after.runners.keys(),
             )
 
 
-def news_of_price(event: PriceEvent, race: RacePlace) -> News:
+def news_of_price(event: ToldPrice, race: RacePlace) -> News:
     """An entry of the change log."""
     return News(
         event=EventKind.PRICE,
         data=_encode(event),
         race=race,
-        horses=(event.horse_id,),
-        bookmaker_id=event.bookmaker_id,
+        horses=(HorseId(event.horse_id),),
+        bookmaker_id=BookmakerId(event.bookmaker_id),
     )
 
 
-def news_of_status(event: StatusEvent) -> News:
+def news_of_status(event: ToldStatus) -> News:
     """Whether prices are being collected."""
     return News(event=EventKind.STATUS, data=_encode(event))
 

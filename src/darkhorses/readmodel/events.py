@@ -7,17 +7,28 @@ twice does no harm.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
+from darkhorses.domain.events import (
+    NonRunnerEvent,
+    PriceEvent,
+    QuotedPrice,
+    RaceFacts,
+    ResultEvent,
+    RunnerFacts,
+    has_ended,
+    quoted,
+    race_fields,
+    runner_fields,
+)
 from darkhorses.domain.identifiers import BookmakerId, RaceId
-from darkhorses.domain.london import london_clock
 from darkhorses.domain.positions import Position
-from darkhorses.domain.stages import RESULT, Stage, stage_at
+from darkhorses.domain.stages import Stage, stage_at
 from darkhorses.readmodel.market import Market, MarketRace, by_number
 from darkhorses.store.changes import LoggedChange
 from darkhorses.store.odds import StoredQuote
@@ -25,85 +36,18 @@ from darkhorses.store.races import StoredRunner
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
-QuotedPrice = tuple[Decimal | None, str | None, int | None, int | None]
-"""Decimal, fraction, each-way places and denominator: ``[4.33, "10/3", 3, 5]``.
 
-A pulled price (``[null, null, 3, 5]``) keeps the terms on which it may come back.
-"""
+class RunnerState(RunnerFacts, frozen=True, kw_only=True):
+    """A runner of a race, with the time at which it was first seen as a non-runner."""
 
-
-class PriceEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A bookmaker changed its price on a runner, once per entry of the change log.
-
-    ``odds_decimal`` null: the price was pulled. ``changed_at`` is when the change took effect,
-    ``seen_at`` when it was seen; ``source`` is ``poll``, or ``history`` for one that was missed
-    and found later.
-    """
-
-    change_id: int
-    race_id: str
-    horse_id: str
-    bookmaker_id: str
-    odds_decimal: Decimal | None
-    odds_fractional: str | None
-    changed_at: datetime
-    seen_at: datetime
-    source: str
-
-
-class RunnerState(msgspec.Struct, frozen=True, kw_only=True):
-    """A runner of a race; ``prices`` by bookmaker: [decimal, fraction, each-way places, denom]."""
-
-    horse_id: str
-    horse_name: str
-    horse_number: int | None
-    draw: int | None
-    jockey: str | None
-    trainer: str | None
-    is_non_runner: bool
     non_runner_at: datetime | None
-    is_reserve: bool
-    prices: dict[str, QuotedPrice] | UnsetType = UNSET
 
 
-class RaceState(msgspec.Struct, frozen=True, kw_only=True):
+class RaceState(RaceFacts, frozen=True, kw_only=True):
     """A race as it stands: replaces what was known of it, prices too where runners have them."""
 
-    race_id: str
-    race_date: date
-    race_time: str
-    off_dt: datetime
-    course: str
-    region: str
-    race_name: str
-    race_class: str | None
-    race_type: str | None
-    distance: str | None
-    going: str | None
-    race_status: str | None
-    is_abandoned: bool
-    is_over: bool
-    stage: Stage
     checked_at: datetime
     runners: tuple[RunnerState, ...]
-
-
-class NonRunnerEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A horse will not run; ``non_runner_at`` is when that was first seen."""
-
-    race_id: str
-    horse_id: str
-    horse_name: str
-    horse_number: int | None
-    non_runner_at: datetime | None
-
-
-class ResultEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A race has a result, or was abandoned: its market has ended."""
-
-    race_id: str
-    race_status: str | None
-    is_abandoned: bool
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -217,7 +161,7 @@ def differences(
                 stage_before=stood.stage if stood is not None and moved else None,
             )
         yield from _non_runners(known, race)
-        if _has_ended(race) and (known is None or not _has_ended(known)):
+        if has_ended(race.race) and (known is None or not has_ended(known.race)):
             yield StateNews(kind="result", race=race)
 
 
@@ -234,7 +178,7 @@ def states_since(market: Market, revision: int, *, with_prices: bool) -> Iterato
         for stored in race.runners.values():
             if stored.runner.is_non_runner and stored.revision > revision:
                 yield StateNews(kind="non_runner", race=race, runner=stored)
-        if _has_ended(race):
+        if has_ended(race.race):
             yield StateNews(kind="result", race=race)
 
 
@@ -276,27 +220,18 @@ def race_state(
     if with_prices:
         for (horse_id, bookmaker_id), stored in race.quotes.items():
             if bookmakers is None or bookmaker_id in bookmakers:
-                prices.setdefault(horse_id, {})[bookmaker_id] = _quoted(stored)
-    facts = race.race
+                prices.setdefault(horse_id, {})[bookmaker_id] = quoted(stored.quote)
     state = RaceState(
-        race_id=facts.race_id,
-        race_date=facts.race_date,
-        race_time=london_clock(facts.off_dt),
-        off_dt=facts.off_dt,
-        course=facts.course,
-        region=facts.region,
-        race_name=facts.race_name,
-        race_class=facts.race_class,
-        race_type=facts.race_type,
-        distance=facts.distance,
-        going=facts.going,
-        race_status=facts.race_status,
-        is_abandoned=facts.is_abandoned,
-        is_over=standing.is_over,
-        stage=standing.stage,
+        **race_fields(race.race, stage=standing.stage, is_over=standing.is_over),
         checked_at=race.stored.checked_at,
         runners=tuple(
-            _runner_state(stored, prices.get(stored.runner.horse_id, {}) if with_prices else UNSET)
+            RunnerState(
+                **runner_fields(
+                    stored.runner,
+                    prices.get(stored.runner.horse_id, {}) if with_prices else UNSET,
+                ),
+                non_runner_at=stored.non_runner_at,
+            )
             for stored in sorted(race.runners.values(), key=by_number)
             if stored.removed_at is None or stored.runner.is_non_runner
         ),
@@ -365,29 +300,6 @@ def _small_body(news: StateNews) -> Any:
     )
 
 
-def _quoted(stored: StoredQuote) -> QuotedPrice:
-    quote = stored.quote
-    if quote.price is None:
-        return None, None, quote.ew_places, quote.ew_denom
-    return quote.price.decimal, quote.price.fractional, quote.ew_places, quote.ew_denom
-
-
-def _runner_state(stored: StoredRunner, prices: dict[str, QuotedPrice] | UnsetType) -> RunnerState:
-    runner = stored.runner
-    return RunnerState(
-        horse_id=runner.horse_id,
-        horse_name=runner.horse_name,
-        horse_number=runner.horse_number,
-        draw=runner.draw,
-        jockey=runner.jockey,
-        trainer=runner.trainer,
-        is_non_runner=runner.is_non_runner,
-        non_runner_at=stored.non_runner_at,
-        is_reserve=runner.is_reserve,
-        prices=prices,
-    )
-
-
 def _looks_different(known: MarketRace, race: MarketRace) -> bool:
     return known.race != race.race or (
         known.runners is not race.runners
@@ -424,7 +336,3 @@ def _non_runners(known: MarketRace | None, race: MarketRace) -> Iterator[StateNe
         before = known.runners.get(horse_id) if known is not None else None
         if stored.runner.is_non_runner and not (before and before.runner.is_non_runner):
             yield StateNews(kind="non_runner", race=race, runner=stored)
-
-
-def _has_ended(race: MarketRace) -> bool:
-    return race.race.is_abandoned or race.race.race_status == RESULT

@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from darkhorses.domain.events import StatusEvent
+from darkhorses.domain.webhook_events import ToldStatus
 from darkhorses.domain.webhooks import LONGEST_WAIT, next_attempt_at
 from darkhorses.store.errors import StoreError
 from darkhorses.store.heartbeats import JobStatus
@@ -56,7 +56,7 @@ class Deliveries:
         *,
         boundary: JobBoundary,
         news: asyncio.Event,
-        status: Callable[[], StatusEvent | None],
+        status: Callable[[], ToldStatus | None],
     ) -> None:
         self._database = database
         self._sender = sender
@@ -69,7 +69,7 @@ class Deliveries:
         self._paused: dict[str, datetime] = {}
         self._outcomes: list[Outcome] = []
         self._took_over = False
-        self._told: StatusEvent | None = None
+        self._told: ToldStatus | None = None
         self._pruned_at: datetime | None = None
 
     async def run(self, lease: Lease) -> None:
@@ -222,12 +222,12 @@ def _log_outcome(message: Claimed, outcome: Outcome) -> None:
         _log.info("webhooks.failed", error=outcome.error, **fields)
 
 
-def collecting_status(live_odds: JobStatus | None, now: datetime) -> StatusEvent | None:
+def collecting_status(live_odds: JobStatus | None, now: datetime) -> ToldStatus | None:
     """Whether prices are being collected, as the live odds job says; None before its first run."""
     if live_odds is None:
         return None
     if live_odds.error is not None:
-        return StatusEvent(status="failing", reasons=(live_odds.error,), timestamp=now)
+        return ToldStatus(status="failing", reasons=(live_odds.error,), timestamp=now)
     if live_odds.last_success is None:
         return None
-    return StatusEvent(status="ok", reasons=(), timestamp=now)
+    return ToldStatus(status="ok", reasons=(), timestamp=now)

@@ -14,6 +14,7 @@ from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.repairs import AddedPrice, Occasion, RaceGaps, RepairableRace, RepairState
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
+from darkhorses.store.writing import outbox
 from darkhorses.store.writing.lease import Lease, writing_transaction
 from darkhorses.store.writing.market import set_aside
 
@@ -137,6 +138,7 @@ async def _write_missed(
         return
     async for _ in queries.ensure_change_partitions(connection, race_days=[race.race_date]):
         pass
+    told = await outbox.audience(connection)
     prices = [entry.point.price for entry in added]
     await queries.insert_missed_changes(
         connection,
@@ -151,6 +153,7 @@ async def _write_missed(
     )
     revision = await queries.next_revision(connection)
     await queries.touch_repaired_race(connection, race_id=race.race_id, revision=revision)
+    await outbox.announce(connection, told, (), seen_at=seen_at)
     await queries.notify_market(connection)
 
 

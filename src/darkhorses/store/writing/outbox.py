@@ -24,7 +24,7 @@ import asyncpg
 import msgspec
 
 from darkhorses.domain.diff import RaceDelta
-from darkhorses.domain.events import PriceEvent, StatusEvent
+from darkhorses.domain.webhook_events import ToldPrice, ToldStatus
 from darkhorses.domain.webhooks import (
     News,
     RacePlace,
@@ -116,7 +116,7 @@ async def announce(
     return await _put(connection, told, news, at=seen_at)
 
 
-async def announce_status(connection: Connection, event: StatusEvent) -> int:
+async def announce_status(connection: Connection, event: ToldStatus) -> int:
     """Put whether prices are being collected into the outbox; the number of messages."""
     told = await audience(connection)
     return await _put(connection, told, [news_of_status(event)], at=event.timestamp)
@@ -187,7 +187,7 @@ async def _price_news(connection: Connection, told: Audience) -> list[News]:
 
 def _price_from(row: asyncpg.Record) -> News:
     price = stored_price(row["odds_decimal"], row["odds_fractional"])
-    event = PriceEvent(
+    event = ToldPrice(
         change_id=row["change_id"],
         race_id=row["race_id"],
         horse_id=row["horse_id"],
