@@ -344,7 +344,7 @@ async def test_the_live_market_never_waits_for_questions_about_history(
     writer: MarketWriter,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("darkhorses.api.history.LONGEST_WAIT", timedelta(milliseconds=50))
+    monkeypatch.setattr("darkhorses.store.pool.LONGEST_TURN", timedelta(milliseconds=50))
     look = card(race(off_dt=NOON + timedelta(hours=1)), (runner("Ada", 1), {"Bet365": "4/1"}))
     async with connection.transaction():
         await connection.execute("LOCK TABLE ra_odds_historical")

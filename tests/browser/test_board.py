@@ -1,6 +1,7 @@
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -173,6 +174,57 @@ async def test_a_card_moves_on_when_its_time_comes_and_keeps_the_focus(
     await expect(page.locator("#at_post .card a")).to_be_focused()
     await expect(page.locator("#going_to_post .empty")).to_be_visible()
     await expect(page.locator("#at_post header .count span").first).to_have_text("1")
+
+
+async def test_every_card_says_what_the_api_says(
+    api: ApiProcess, writer: MarketWriter, page: Page, now: datetime
+) -> None:
+    cards = [
+        card(
+            race(f"rac_{number}", off_dt=now + timedelta(minutes=4 + 17 * number)),
+            *((runner(f"Horse {n} {number}", n), _some_prices(number, n)) for n in range(1, 8)),
+        )
+        for number in range(12)
+    ]
+    await writer.look(*cards, seen_at=now)
+    await page.goto(api.url)
+    await expect(page.locator(".card")).to_have_count(12)
+    async with httpx.AsyncClient() as http:
+        body = (await http.get(f"{api.url}/api/live-odds/races-by-stage")).json()
+    for stage, races in body["stages"].items():
+        for told in races:
+            shown = page.locator(f"#{stage} .card[data-key={told['race_id']}]")
+            leaders = told["runners_data"][:3]
+            await expect(shown.locator(".horse")).to_have_text([r["horse_name"] for r in leaders])
+            decimals = [f"{runner['best_odds_decimal']:.2f}" for runner in leaders]
+            assert await shown.locator(".decimal").all_text_contents() == decimals
+            holders = [runner["best_bookmakers"] for runner in leaders]
+            titles = [
+                (await one.get_attribute("title")) for one in await shown.locator(".holders").all()
+            ]
+            assert [set((title or "").split(", ")) for title in titles] == [set(h) for h in holders]
+            marks = [r["favorite_mark"] for r in leaders if r["favorite_mark"]]
+            assert await shown.locator(".mark").all_text_contents() == marks
+            left = datetime.fromisoformat(told["off_dt"]) - datetime.now(UTC)  # noqa: TID251
+            said = await shown.locator(".countdown").inner_text()
+            assert abs(left - _read_countdown(said)) < timedelta(seconds=62 if "h" in said else 5)
+
+
+def _some_prices(number: int, horse: int) -> dict[str, str]:
+    fractions = ("6/4", "2/1", "5/2", "10/3", "9/2", "8/1", "12/1", "25/1", "1/1")
+    books = ("Bet365", "Coral", "William Hill")
+    start = number * 5 + horse * 3
+    prices = {book: fractions[(start + place) % 9] for place, book in enumerate(books)}
+    return {**prices, "Betfair Exchange": "7.4"}
+
+
+def _read_countdown(text: str) -> timedelta:
+    """What a countdown says, to the second or, from an hour on, to the minute."""
+    if found := re.fullmatch(r"in (\d+) h (\d\d) min", text):
+        return timedelta(hours=int(found[1]), minutes=int(found[2]))
+    found = re.fullmatch(r"in (\d+):(\d\d)", text)
+    assert found is not None, text
+    return timedelta(minutes=int(found[1]), seconds=int(found[2]))
 
 
 async def test_refused_credentials_are_plainly_said(

@@ -1,6 +1,8 @@
 """Every page: accessible in both themes, within the screen, and of this service alone."""
 
+import os
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
@@ -47,17 +49,29 @@ async def market(writer: MarketWriter, database: Database, now: datetime) -> Non
     await updater.refresh(lease)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("address", PAGES)
 @pytest.mark.usefixtures("market")
-async def test_axe_finds_nothing(api: ApiProcess, page: Page, address: str, theme: str) -> None:
-    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+async def test_axe_finds_nothing_in_either_theme(api: ApiProcess, page: Page, address: str) -> None:
     await page.goto(api.url + address)
     await expect(page.locator("h1")).to_have_count(1)
     if address.startswith("/races"):
         await expect(page.locator("#chart svg")).to_be_visible()
-    found = await Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    for theme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        found = await Axe().run(page)
+        await keep_screenshots(page, f"{address.strip('/').split('?')[0] or 'board'}-{theme}")
+        assert found.violations_count == 0, f"{theme}: {found.generate_report()}"
+
+
+async def keep_screenshots(page: Page, name: str) -> None:
+    """Keep how a page looks, wide and narrow, where DARKHORSES_ARTEFACTS says."""
+    folder = os.environ.get("DARKHORSES_ARTEFACTS")  # noqa: TID251  # of the test run
+    if folder:
+        for width in (1440, 390):
+            await page.set_viewport_size({"width": width, "height": 900})
+            path = Path(folder) / f"{name.replace('/', '-')}-{width}.png"
+            await page.screenshot(path=path, full_page=True)
+        await page.set_viewport_size({"width": 1440, "height": 900})
 
 
 @pytest.mark.parametrize("width", [320, 390, 1440, 3840])

@@ -18,7 +18,7 @@ from granian.server.embed import Server
 
 from darkhorses import __version__
 from darkhorses.api.application import Services, create_application
-from darkhorses.api.dashboard.movers import big_movers
+from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.status import operations
 from darkhorses.api.edge import Edge
 from darkhorses.api.exports import Exports
@@ -38,7 +38,7 @@ from darkhorses.readmodel.follower import Follower, keep_listening
 from darkhorses.readmodel.price_paths import PricePaths
 from darkhorses.settings import Settings
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError
-from darkhorses.store.pool import Database, is_transaction_pooler
+from darkhorses.store.pool import Database, QueuedDatabase, is_transaction_pooler
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -79,18 +79,19 @@ def build_edge(
 ) -> Edge:
     """Put together what answers requests."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
-    price_paths = PricePaths(database)
+    queued = QueuedDatabase(database)
+    price_paths = PricePaths(queued)
     application = create_application(
         Services(
             publisher=publisher,
-            past_days=PastDays(database, clock=clock),
-            stored_races=StoredRaces(database),
+            past_days=PastDays(queued, clock=clock),
+            stored_races=StoredRaces(queued),
             reference=Reference(database, clock=clock),
-            history=History(database, clock=clock),
+            history=History(queued, clock=clock),
             exports=Exports(database, at_once=exports_at_once),
             operations=operations(database, clock),
-            big_movers=big_movers(publisher, price_paths, clock),
-            settlements=Settlements(database),
+            mover_marks=MoverMarks(publisher, price_paths, clock),
+            settlements=Settlements(queued),
             price_paths=price_paths,
             known_offers=KnownOffers(),
             streams=streams,

@@ -24,7 +24,7 @@ from darkhorses.api import (
 )
 from darkhorses.api.dashboard import routes as dashboard_routes
 from darkhorses.api.dashboard.failures import with_pages
-from darkhorses.api.dashboard.movers import BigMovers
+from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.routes import Documents, StaticFiles
 from darkhorses.api.dashboard.status import Operations
 from darkhorses.api.dashboard.words import make_environment
@@ -76,7 +76,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     exports: Exports
     operations: Kept[Operations]
-    big_movers: Kept[BigMovers]
+    mover_marks: MoverMarks
     settlements: Settlements
     price_paths: PricePaths
     known_offers: KnownOffers

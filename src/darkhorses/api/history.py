@@ -1,12 +1,7 @@
-"""Past races as the API reads them: one question at a time, each with a time limit.
+"""Past races as the API reads them: each question with a time limit."""
 
-One at a time, because the API has few connections and the market's follower is never to wait for
-one that is busy with history.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -14,7 +9,6 @@ import msgspec
 from darkhorses.api.reference import Kept
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.race_days import RaceDay
-from darkhorses.store.errors import DatabaseBusyError
 from darkhorses.store.historical_odds import (
     HistoricalOddsFilters,
     Place,
@@ -41,9 +35,6 @@ from darkhorses.store.results import (
 
 SUMMARY_KEPT_FOR = timedelta(minutes=1)
 
-LONGEST_WAIT = timedelta(seconds=10)
-"""How long a question waits for those before it."""
-
 
 class WholeResult(msgspec.Struct, frozen=True, kw_only=True):
     """A result with the rows of its runners, and what those said before."""
@@ -58,7 +49,6 @@ class History:
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self._turn = asyncio.Lock()
         self._summary = Kept(self._read_summary, clock, kept_for=SUMMARY_KEPT_FOR)
 
     async def odds(
@@ -104,15 +94,5 @@ class History:
         async with self._reading() as connection:
             return await history_summary(connection)
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Connection]:
-        try:
-            async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise DatabaseBusyError("other questions about history came first") from None
-        try:
-            async with past_reading(self._database) as connection:
-                yield connection
-        finally:
-            self._turn.release()
+    def _reading(self) -> AbstractAsyncContextManager[Connection]:
+        return past_reading(self._database)

@@ -1,6 +1,5 @@
 """What a bet with a bookmaker at a moment returned, read from the database and told in steps."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -49,14 +48,10 @@ class AskedBet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settlements:
-    """Settles bets by what the database says now, so that an amended result amends them.
-
-    One at a time, so that the market's own connection is never waited for.
-    """
+    """Settles bets by what the database says now, so that an amended result amends them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = asyncio.Lock()
 
     async def settled(self, bet: AskedBet) -> Settlement:
         """The bet, settled as far as it can be.
@@ -64,10 +59,7 @@ class Settlements:
         Raises NotKnownError for a race or horse that is not known, BadParametersError for a bet
         that could not have been struck, and StoreError.
         """
-        async with (
-            self._reading,
-            self._database.snapshot(statement_timeout=_STATEMENT_LIMIT) as connection,
-        ):
+        async with self._database.snapshot(statement_timeout=_STATEMENT_LIMIT) as connection:
             facts = await settling_facts(
                 connection, bet.race_id, bet.horse_id, bet.bookmaker.bookmaker_id
             )

@@ -1,6 +1,5 @@
 """Single races read from the database when they are asked for: how they stood, and their log."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -40,7 +39,7 @@ class RaceLog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredRaces:
-    """Reads one race at a time, so that the market's own connection is never waited for.
+    """Reads single races.
 
     Its methods give None for a race that is not stored, and raise StoreError when the database
     cannot be read.
@@ -48,7 +47,6 @@ class StoredRaces:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reading = asyncio.Lock()
 
     async def market(self, race_id: RaceId) -> Market | None:
         """The race by itself, as it is stored now."""
@@ -80,10 +78,7 @@ class StoredRaces:
     async def _snapshot_of(
         self, race_id: RaceId
     ) -> AsyncIterator[tuple[Connection, Market | None]]:
-        async with (
-            self._reading,
-            self._database.snapshot(statement_timeout=_STATEMENT_LIMIT) as connection,
-        ):
+        async with self._database.snapshot(statement_timeout=_STATEMENT_LIMIT) as connection:
             known = _may_be_id(race_id)
             yield connection, await loaded_race(connection, race_id) if known else None
 

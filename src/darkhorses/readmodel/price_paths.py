@@ -37,6 +37,7 @@ class PricePaths:
         self._database = database
         self._following = asyncio.Lock()
         self._races: dict[RaceId, dict[HorseId, dict[BookmakerId, PricePath]]] = {}
+        self._followed: Market | None = None
         self.position = 0
 
     def of(self, race_id: RaceId) -> RacePaths:
@@ -44,15 +45,19 @@ class PricePaths:
         return self._races.get(race_id, _NO_PATHS)
 
     async def follow(self, market: Market, now: datetime) -> None:
-        """Bring the paths of a market's races up to date; raises StoreError."""
+        """Bring the paths of a market's races up to date; raises StoreError.
+
+        Every change of the log makes another market: the same one has nothing new.
+        """
         live = {
             race_id: race.race for race_id, race in market.races.items() if not race.is_over_at(now)
         }
         async with self._following:
             for race_id in self._races.keys() - live.keys():
                 del self._races[race_id]
-            if live:
+            if live and market is not self._followed:
                 await self._read(live, first_day=market.from_day)
+                self._followed = market
 
     async def _read(self, live: Mapping[RaceId, Race], *, first_day: date) -> None:
         """Read what is new; all anew when the log went back, as in a database that was restored."""

@@ -1,5 +1,6 @@
 """Connections to PostgreSQL, few and without session state, so that they work through poolers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from darkhorses.store.errors import database_errors
+from darkhorses.store.errors import DatabaseBusyError, database_errors
 
 # asyncpg's classes are generic in their stubs alone.
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ else:
 """What a repository's function takes."""
 
 TRANSACTION_POOLER_PORT = 6543
+
+LONGEST_TURN = timedelta(seconds=10)
+"""How long a question to a queued database waits for those before it."""
 
 
 def is_transaction_pooler(url: str, pooler: str) -> bool:
@@ -99,6 +103,32 @@ class Database:
             if statement_timeout is not None:
                 await _limit_statements(connection, statement_timeout)
             yield connection
+
+
+class QueuedDatabase(Database):
+    """A database's pool for those who ask one at a time, whoever they are.
+
+    So they leave the other connections to whoever must not wait. Raises DatabaseBusyError when a
+    turn does not come in time.
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database._pool, database.url)  # noqa: SLF001  # the same pool
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Borrow a connection once it is one's turn."""
+        try:
+            async with asyncio.timeout(LONGEST_TURN.total_seconds()):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DatabaseBusyError("other questions came first") from None
+        try:
+            async with super().connection() as connection:
+                yield connection
+        finally:
+            self._turn.release()
 
 
 async def _limit_statements(connection: Connection, timeout: timedelta) -> None:

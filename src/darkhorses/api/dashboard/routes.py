@@ -15,7 +15,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from darkhorses import __version__
 from darkhorses.api.dashboard.board import BoardQuery, board_page
-from darkhorses.api.dashboard.movers import SHOWN, BigMovers, MoversQuestion, movers_page
+from darkhorses.api.dashboard.movers import SHOWN, MoverMarks, MoversQuestion, movers_page
 from darkhorses.api.dashboard.past import (
     FormQuery,
     day_of_results,
@@ -47,7 +47,6 @@ from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.readmodel.price_paths import PricePaths
-from darkhorses.store.errors import StoreError
 
 _Request = Request[Any, Any, Any]
 _MEDIA_TYPES = {
@@ -103,12 +102,12 @@ _Region = Annotated[
 _Name = Annotated[str | None, QueryParameter(max_length=100)]
 
 
-@get(["/", "/parts/board"], include_in_schema=False)
-async def get_board(
+@get(["/", "/parts/board"], include_in_schema=False, sync_to_thread=False)
+def get_board(
     *,
     request: _Request,
     publisher: NamedDependency[Publisher],
-    big_movers: NamedDependency[Kept[BigMovers]],
+    mover_marks: NamedDependency[MoverMarks],
     environment: NamedDependency[jinja2.Environment],
     region: _Region = None,
     course: _Name = None,
@@ -130,7 +129,7 @@ async def get_board(
     build = partial(board_page, environment, health=health, query=query, template=template)
     if not lens.followed.loaded:
         return respond(request, build(lens)[0])
-    marks = await _marks(big_movers, lens)
+    marks = mover_marks.now()
     build = partial(build, movers=marks.by_race)
     key = template, query, health.status, health.reasons, marks.version
     return respond(request, publisher.published(key, build))
@@ -168,14 +167,6 @@ async def get_movers_page(
 
     key = template, query, price_paths.position, health.status, health.reasons
     return respond(request, publisher.published(key, build))
-
-
-async def _marks(big_movers: Kept[BigMovers], lens: Lens) -> BigMovers:
-    """The board does without marks where the log cannot be read: its prices are in memory."""
-    if lens.followed.away_since is None:
-        with suppress(StoreError):
-            return await big_movers.get()
-    return BigMovers(version=0, by_race={})
 
 
 @get(["/races/{race_id:str}", "/parts/races/{race_id:str}"], include_in_schema=False)

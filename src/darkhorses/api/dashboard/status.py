@@ -83,8 +83,12 @@ def status_page(
     template: str,
 ) -> Encoded:
     """The page, or the part of it that changes."""
+    polls = known.polls.values()
     html = environment.get_template(template).render(
         page="status",
+        latest=known.polls.get(known.first_step + STEP * (STEPS - 1)),
+        looks=sum(step.looks for step in polls),
+        with_errors=sum(step.looks_with_errors for step in polls),
         health=health,
         jobs=jobs,
         known=known,
