@@ -2,7 +2,7 @@
 
 import re
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Bookmaker(msgspec.Struct, frozen=True, kw_only=True):
     bookmaker_type: BookmakerType
 
 
-@cache
+@lru_cache(maxsize=4096)  # names come out of addresses, too
 def bookmaker_named(name: str) -> Bookmaker:
     """Identify a bookmaker by its name; one that nobody knows comes in under its own name.
 

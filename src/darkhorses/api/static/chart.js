@@ -123,6 +123,7 @@ export class Chart {
     const step = STEPS.find((one) => (to - from) / one <= room) ?? STEPS.at(-1);
     const format = to - from > 20 * 3600000 ? dayAndClock : clock;
     for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
+      if (this.x(at) > width - PAD.right - 20) break;
       svg.append(element("text", { x: this.x(at), y: height - 8, "text-anchor": "middle" }, format.format(at)));
     }
   }
