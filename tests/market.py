@@ -15,7 +15,8 @@ from darkhorses.domain.identifiers import CourseId, HorseId, RaceId
 from darkhorses.domain.london import london_clock, race_day
 from darkhorses.domain.prices import Price
 from darkhorses.domain.races import Card, Quote, Race, Runner
-from darkhorses.store.heartbeats import FeedState, FeedStatus, Heartbeat, JobStatus, Role
+from darkhorses.domain.workers import FeedState, Role
+from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.writing.heartbeats import beat
 from darkhorses.store.writing.lease import Lease, acquire

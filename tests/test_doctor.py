@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from darkhorses.doctor import Finding, Level, examine
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.simulator import Options, running_simulator
-from darkhorses.store.heartbeats import FeedState, FeedStatus, Heartbeat, JobStatus, Role
+from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus
 from darkhorses.store.pool import Connection
 from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.heartbeats import beat

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 import msgspec
 
+from darkhorses.domain.workers import Role
 from darkhorses.status import lines, look
-from darkhorses.store.heartbeats import JobStatus, Role
+from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.writing import lease as leases
 from tests.commands import darkhorses

@@ -6,13 +6,8 @@ import msgspec
 
 from darkhorses.domain.london import race_day
 from darkhorses.domain.stages import is_over
-from darkhorses.store.heartbeats import (
-    FeedStatus,
-    JobStatus,
-    ReceivedHeartbeat,
-    Role,
-    heartbeats,
-)
+from darkhorses.domain.workers import Role
+from darkhorses.store.heartbeats import FeedStatus, JobStatus, ReceivedHeartbeat, heartbeats
 from darkhorses.store.lease import LeaseState, current_lease
 from darkhorses.store.poll_cycles import PollCycle, latest_poll_cycle
 from darkhorses.store.pool import Database

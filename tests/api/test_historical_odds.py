@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkhorses.store.historical_odds import StoredHistoricalRow
+from darkhorses.domain.past_races import StoredHistoricalRow
 from darkhorses.store.pool import Connection
 from tests.api.conftest import RunningApi
 from tests.history import fill_history

@@ -6,8 +6,9 @@ import httpx
 from darkhorses import __version__
 from darkhorses.api.app import build_edge
 from darkhorses.api.streams import Streams
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.readmodel.follower import Follower
-from darkhorses.store.heartbeats import FeedState, FeedStatus, JobStatus, Role
+from darkhorses.store.heartbeats import FeedStatus, JobStatus
 from darkhorses.store.pool import Database
 from tests.api.conftest import RunningApi
 from tests.market import NOON, MarketWriter, StoppedClock, beat_now, card, race, runner

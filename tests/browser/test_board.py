@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from darkhorses.domain.races import Card
-from darkhorses.store.heartbeats import FeedState, FeedStatus
+from darkhorses.domain.workers import FeedState
+from darkhorses.store.heartbeats import FeedStatus
 from darkhorses.store.pool import Database
 from tests.api.processes import ApiProcess, running_api
 from tests.market import MarketWriter, beat_now, card, race, runner

@@ -2,15 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.errors import StoreError
-from darkhorses.store.heartbeats import (
-    FeedState,
-    FeedStatus,
-    Heartbeat,
-    JobStatus,
-    Role,
-    heartbeats,
-)
+from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus, heartbeats
 from darkhorses.store.pool import Connection
 from darkhorses.store.writing.heartbeats import beat, forget, forget_silent
 

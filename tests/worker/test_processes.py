@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.simulator import Options, Simulator, running_simulator
-from darkhorses.store.heartbeats import FeedState, Role, heartbeats
+from darkhorses.store.heartbeats import heartbeats
 from darkhorses.store.pool import Database
 from tests.commands import darkhorses
 from tests.worker.processes import WorkerProcess

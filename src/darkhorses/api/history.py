@@ -8,11 +8,11 @@ import msgspec
 
 from darkhorses.api.reference import Kept
 from darkhorses.domain.identifiers import RaceId
+from darkhorses.domain.past_races import StoredHistoricalRow, StoredResult, StoredWinner
 from darkhorses.domain.race_days import RaceDay
 from darkhorses.store.historical_odds import (
     HistoricalOddsFilters,
     Place,
-    StoredHistoricalRow,
     historical_odds_of_race,
     historical_odds_page,
 )
@@ -22,9 +22,7 @@ from darkhorses.store.pool import Connection, Database
 from darkhorses.store.race_days import race_days_newest_first
 from darkhorses.store.results import (
     ResultFilters,
-    StoredResult,
     StoredRevision,
-    StoredWinner,
     WithoutResult,
     result_of,
     results_page,

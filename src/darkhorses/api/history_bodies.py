@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 
 from darkhorses.domain.identifiers import HorseId
+from darkhorses.domain.past_races import StoredHistoricalRow, StoredResult, StoredWinner
 from darkhorses.domain.price_summaries import DataSource
 from darkhorses.domain.race_days import Completeness, RaceDay
-from darkhorses.store.historical_odds import StoredHistoricalRow
-from darkhorses.store.results import StoredResult, StoredWinner
 
 
 class HistoricalOdds(msgspec.Struct, frozen=True, kw_only=True):

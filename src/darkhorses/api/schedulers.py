@@ -5,7 +5,8 @@ from datetime import datetime
 import msgspec
 
 from darkhorses.domain.london import LONDON
-from darkhorses.store.heartbeats import JobStatus, ReceivedHeartbeat, Role
+from darkhorses.domain.workers import Role
+from darkhorses.store.heartbeats import JobStatus, ReceivedHeartbeat
 from darkhorses.store.poll_cycles import PollCycle
 
 NOT_CONFIGURED = "not_configured"

@@ -11,7 +11,8 @@ from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from darkhorses import __version__
 from darkhorses.api.bodies import BookmakerRow, Bookmakers, CourseRow, Courses
 from darkhorses.api.encoding import Encoded, encode, respond
-from darkhorses.api.health import Health, HealthStatus, aged, judge, leading
+from darkhorses.api.health import aged, judge, leading
+from darkhorses.api.health_bodies import Health, HealthStatus
 from darkhorses.api.problems import REFUSALS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference

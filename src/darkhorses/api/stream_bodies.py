@@ -5,11 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
-from darkhorses.api.health import HealthStatus
+from darkhorses.api.health_bodies import HealthStatus
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.events import NonRunnerEvent, PriceEvent, ResultEvent
-from darkhorses.readmodel.events import RaceState
-from darkhorses.store.heartbeats import FeedState
+from darkhorses.domain.workers import FeedState
+from darkhorses.readmodel.event_bodies import RaceState
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """The workers: who leads, who is alive, and how jobs and feed are doing for the leader."""
 
 from darkhorses.doctor.findings import Finding, broken, doubtful, fine
-from darkhorses.store.heartbeats import FeedState, FeedStatus, JobStatus, ReceivedHeartbeat
+from darkhorses.domain.workers import FeedState
+from darkhorses.store.heartbeats import FeedStatus, JobStatus, ReceivedHeartbeat
 from darkhorses.store.heartbeats import heartbeats as stored_heartbeats
 from darkhorses.store.lease import LeaseState, current_lease
 from darkhorses.store.pool import Database

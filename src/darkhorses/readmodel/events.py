@@ -18,9 +18,7 @@ from darkhorses.domain.events import (
     NonRunnerEvent,
     PriceEvent,
     QuotedPrice,
-    RaceFacts,
     ResultEvent,
-    RunnerFacts,
     has_ended,
     quoted,
     race_fields,
@@ -29,25 +27,13 @@ from darkhorses.domain.events import (
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.domain.positions import Position
 from darkhorses.domain.stages import Stage, stage_at
+from darkhorses.readmodel.event_bodies import RaceState, RunnerState
 from darkhorses.readmodel.market import Market, MarketRace, by_number
 from darkhorses.store.changes import LoggedChange
 from darkhorses.store.odds import StoredQuote
 from darkhorses.store.races import StoredRunner
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-
-class RunnerState(RunnerFacts, frozen=True, kw_only=True):
-    """A runner of a race, with the time at which it was first seen as a non-runner."""
-
-    non_runner_at: datetime | None
-
-
-class RaceState(RaceFacts, frozen=True, kw_only=True):
-    """A race as it stands: replaces what was known of it, prices too where runners have them."""
-
-    checked_at: datetime
-    runners: tuple[RunnerState, ...]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,38 +1,17 @@
 """What the workers say of themselves every few seconds."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import asyncpg
 import msgspec
 
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.errors import StoreError
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
 ALIVE = timedelta(seconds=15)
 """A worker whose last heartbeat is older than this counts as gone."""
-
-
-class Role(StrEnum):
-    """Whether a worker writes or waits for its turn."""
-
-    LEADER = "leader"
-    STANDBY = "standby"
-
-
-class FeedState(StrEnum):
-    """How a worker finds the feed."""
-
-    OK = "ok"
-    FAILING = "failing"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-    @classmethod
-    def _missing_(cls, _value: object) -> "FeedState":
-        # A newer worker may know more states than this reader.
-        return cls.UNKNOWN
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):

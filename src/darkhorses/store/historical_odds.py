@@ -6,38 +6,18 @@ little more than the days that it is of, however deep it lies.
 """
 
 from datetime import date, datetime
-from decimal import Decimal
 
 import asyncpg
 import msgspec
 
 from darkhorses.domain.history import HistoricalRow
 from darkhorses.domain.identifiers import HorseId, RaceId
+from darkhorses.domain.past_races import StoredHistoricalRow
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
 _NO_NUMBER = 32767
 """Stands for a missing saddle-cloth number, as in the SQL: after every number there is."""
-
-
-class StoredHistoricalRow(HistoricalRow, frozen=True, kw_only=True):
-    """A row of historical odds, a runner of a race that is over; prices are decimal odds.
-
-    ``race_time`` is London's clock, ``weight`` stones and pounds. ``opening_price``,
-    ``closing_price``, ``pre_race_min``, ``pre_race_max`` and ``forecasted_odds`` are over all
-    bookmakers without exchanges; ``data_source`` says where they come from: our own log of
-    changes, the card, or nothing but the result. ``sp_win_return`` is returned for 1 staked at
-    SP, ``place_return`` for 1 on the place, ``ew_return`` for 1 each way (2 staked), stakes
-    included; null where there is no place betting. ``winning_distance`` is lengths behind the
-    winner (for the winner, ahead of the second), ``match_timestamp`` when card and result were
-    joined. The feed knows nothing in running: ``ip_min`` and ``ip_max`` are null.
-    """
-
-    ip_min: Decimal | None = None
-    ip_max: Decimal | None = None
-    match_timestamp: datetime | None = None
-    created_at: datetime
-    updated_at: datetime
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,59 +8,12 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from darkhorses.domain.identifiers import CourseId, HorseId, RaceId
+from darkhorses.domain.identifiers import HorseId, RaceId
+from darkhorses.domain.past_races import StoredResult, StoredWinner
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
 _exact = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-
-
-class StoredResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A race that has a result; ``runners_count`` horses ran.
-
-    ``non_runners`` is the feed's free text, ``tote`` its dividends by their name;
-    ``is_provisional`` says that it may still be amended.
-    """
-
-    race_id: RaceId
-    race_date: date
-    off_dt: datetime
-    region: str
-    course_id: CourseId
-    course: str
-    race_name: str
-    race_class: str | None
-    race_type: str | None
-    pattern: str | None
-    distance: str | None
-    distance_f: Decimal | None
-    going: str | None
-    surface: str | None
-    age_band: str | None
-    rating_band: str | None
-    is_handicap: bool
-    runners_count: int
-    winning_time: str | None
-    comments: str | None
-    non_runners: str | None
-    tote: dict[str, str]
-    is_provisional: bool
-    created_at: datetime
-    updated_at: datetime
-
-
-class StoredWinner(msgspec.Struct, frozen=True, kw_only=True):
-    """A horse that won, or shared the win; with its starting price."""
-
-    race_id: RaceId
-    horse_id: HorseId
-    horse_name: str
-    horse_number: int | None
-    jockey: str | None
-    trainer: str | None
-    industry_sp: Decimal | None
-    industry_sp_fractional: str | None
-    sp_favorite_mark: str | None
 
 
 class StoredRevision(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import msgspec
 import structlog
 
 from darkhorses import __version__
+from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.errors import StoreError
-from darkhorses.store.heartbeats import FeedState, FeedStatus, Heartbeat, JobStatus, Role
+from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import heartbeats
 from darkhorses.upstream.client import RacingApi

@@ -9,7 +9,7 @@ import msgspec
 
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
-from darkhorses.api.health import Health
+from darkhorses.api.health_bodies import Health
 from darkhorses.api.mover_bodies import Mover
 from darkhorses.api.races import PHASE_NAMES, Lens
 from darkhorses.domain.board import FavouriteMark, favourite_marks, favourite_ranks

@@ -10,7 +10,7 @@ import structlog
 
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
-from darkhorses.api.health import Health
+from darkhorses.api.health_bodies import Health
 from darkhorses.api.mover_bodies import Direction, Mover, Movers, Window
 from darkhorses.api.movers import MoversQuery, movers
 from darkhorses.api.publishing import Publisher

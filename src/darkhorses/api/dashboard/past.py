@@ -9,9 +9,10 @@ import msgspec
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
 from darkhorses.api.history import History, WholeResult
+from darkhorses.domain.past_races import StoredHistoricalRow, StoredResult, StoredWinner
 from darkhorses.domain.race_days import FIRST_DAY, RaceDay
-from darkhorses.store.historical_odds import HistoricalOddsFilters, StoredHistoricalRow
-from darkhorses.store.results import ResultFilters, StoredResult, StoredWinner
+from darkhorses.store.historical_odds import HistoricalOddsFilters
+from darkhorses.store.results import ResultFilters
 
 MOST_RACES = 300
 """More than any day has."""

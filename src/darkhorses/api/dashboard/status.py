@@ -8,7 +8,7 @@ import msgspec
 
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
-from darkhorses.api.health import Health
+from darkhorses.api.health_bodies import Health
 from darkhorses.api.races import PHASE_NAMES, Lens
 from darkhorses.api.reference import Kept
 from darkhorses.api.schedulers import SchedulerStatus

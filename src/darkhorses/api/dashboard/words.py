@@ -10,7 +10,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from darkhorses.api.health import HealthStatus
+from darkhorses.api.health_bodies import HealthStatus
 from darkhorses.domain.board import FavouriteMark
 from darkhorses.domain.london import LONDON, london_clock, race_day
 from darkhorses.domain.prices import Price
