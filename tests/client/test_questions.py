@@ -13,6 +13,7 @@ from darkhorses.api.encoding import encode
 from darkhorses.api.health_bodies import HealthStatus
 from darkhorses.api.mover_bodies import Window
 from darkhorses.api.opportunity_bodies import Kind
+from darkhorses.api.statistics_bodies import StatisticsTable
 from darkhorses.client import (
     DarkHorsesClient,
     FieldProblem,
@@ -22,7 +23,8 @@ from darkhorses.client import (
 )
 from darkhorses.domain.race_days import Completeness
 from darkhorses.domain.stages import Stage
-from darkhorses.store.pool import Connection
+from darkhorses.store.pool import Connection, Database
+from darkhorses.worker.statistics import Updater
 from tests.api.conftest import RunningApi
 from tests.api.processes import free_port
 from tests.history import fill_history
@@ -36,7 +38,9 @@ Ask = Callable[[DarkHorsesClient], Awaitable[Any]]
 
 
 @pytest.fixture
-async def filled(api: RunningApi, connection: Connection, writer: MarketWriter) -> RunningApi:
+async def filled(
+    api: RunningApi, database: Database, connection: Connection, writer: MarketWriter
+) -> RunningApi:
     """Some past days, and a race to come in which a price moved and another was pulled."""
     await fill_history(connection)
     await writer.look(
@@ -48,6 +52,8 @@ async def filled(api: RunningApi, connection: Connection, writer: MarketWriter) 
         seen_at=NOON + timedelta(minutes=5),
     )
     api.clock.forward(minutes=5)
+    updater = Updater(database, clock=api.clock, card_interval=timedelta(seconds=60))
+    await updater.refresh(writer.lease)
     await api.seen(revision)
     return api
 
@@ -91,6 +97,8 @@ async def filled(api: RunningApi, connection: Connection, writer: MarketWriter) 
                 "&at=2026-06-20T12:01:00Z&stake=2.50&each_way=true"
             ),
         ),
+        (lambda c: c.statistics(), "/api/statistics"),
+        (lambda c: c.statistics(StatisticsTable.LIVE), "/api/statistics?table=live"),
         (lambda c: c.results(region="IRE", limit=3), "/api/results?region=IRE&limit=3"),
         (lambda c: c.result("rac_1_2"), "/api/results/rac_1_2"),
         (

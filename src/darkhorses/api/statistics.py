@@ -3,61 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
-from enum import StrEnum
-
-import msgspec
 
 from darkhorses.api.problems import NotComputedError
 from darkhorses.api.reference import Kept
-from darkhorses.domain.statistics import LiveFigures, Metric, PastFigures
-from darkhorses.store.pool import Database
-from darkhorses.store.statistics import (
-    Statistics,
-    TrendPoint,
-    changes_since,
-    current_statistics,
-    trend,
+from darkhorses.api.statistics_bodies import (
+    StatisticsBlocks,
+    StatisticsBody,
+    StatisticsTable,
+    Trend,
 )
-
-
-class StatisticsTable(StrEnum):
-    """Which figures are wanted."""
-
-    LIVE = "live"
-    HISTORICAL = "historical"
-    ALL = "all"
-
-
-class StatisticsBlocks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The figures; what was not asked for is left out."""
-
-    live: LiveFigures | None = None
-    historical: PastFigures | None = None
-
-
-class StatisticsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """Statistics as of ``updated_at``.
-
-    ``behind_changes`` is how many price changes have come since, at most: the live figures do not
-    hold them yet.
-    """
-
-    success: bool
-    updated_at: datetime
-    behind_changes: int
-    data: StatisticsBlocks
-
-
-class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """A headline figure over time, oldest first.
-
-    Every run of the last two days is kept, the last of each hour for sixty, then of each day.
-    """
-
-    success: bool
-    metric: Metric
-    count: int
-    data: tuple[TrendPoint, ...]
+from darkhorses.domain.statistics import Metric
+from darkhorses.store.pool import Database
+from darkhorses.store.statistics import Statistics, changes_since, current_statistics, trend
 
 
 class StatisticsReader:

@@ -11,7 +11,8 @@ from litestar.params import QueryParameter
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.problems import REFUSALS, BadParametersError, FieldError
 from darkhorses.api.publishing import Publisher
-from darkhorses.api.statistics import StatisticsBody, StatisticsReader, StatisticsTable, Trend
+from darkhorses.api.statistics import StatisticsReader
+from darkhorses.api.statistics_bodies import StatisticsBody, StatisticsTable, Trend
 from darkhorses.domain.london import race_day
 from darkhorses.domain.statistics import Metric
 

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast
+from typing import Self, TypedDict, TypeVar, Unpack, cast
 from urllib.parse import quote
 
 import httpx
@@ -19,6 +19,7 @@ from darkhorses.api.mover_bodies import Direction, Movers, Window
 from darkhorses.api.opportunity_bodies import Kind, Opportunities
 from darkhorses.api.race_bodies import RaceHistory, RaceList, RacePage
 from darkhorses.api.settlement_bodies import Settlement
+from darkhorses.api.statistics_bodies import StatisticsBody, StatisticsTable
 from darkhorses.client.errors import MalformedAnswerError, UnreachableError, problem_of
 from darkhorses.client.streams import SILENCE, Stream
 from darkhorses.domain.past_races import StoredHistoricalRow
@@ -400,11 +401,9 @@ class DarkHorsesClient:
             },
         )
 
-    async def statistics(
-        self, table: Literal["live", "historical", "all"] = "all"
-    ) -> Mapping[str, Any]:
-        """Statistics of what was collected, as the API writes them down."""
-        return await self._get(dict[str, Any], "/api/statistics", {"table": table})
+    async def statistics(self, table: StatisticsTable = StatisticsTable.ALL) -> StatisticsBody:
+        """Statistics of live and historical odds."""
+        return await self._get(StatisticsBody, "/api/statistics", {"table": table})
 
     async def _get(self, body: type[_Body], path: str, query: Mapping[str, _Value]) -> _Body:
         return _body(body, await self._ask(path, query))

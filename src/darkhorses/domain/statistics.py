@@ -385,3 +385,10 @@ def headlines(live: LiveFigures, past: PastFigures) -> dict[Metric, float | None
         Metric.FAVOURITE_STRIKE_RATE: overall.strike_rate,
         Metric.FAVOURITE_RETURN: overall.return_at_sp,
     }
+
+
+class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A headline figure as a run found it."""
+
+    computed_at: datetime
+    value: float

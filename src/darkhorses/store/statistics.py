@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from darkhorses.domain.statistics import LiveFigures, Metric, PastFigures
+from darkhorses.domain.statistics import LiveFigures, Metric, PastFigures, TrendPoint
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -24,13 +24,6 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
     change_id: int
     past_days_counted: int
-
-
-class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A headline figure as a run found it."""
-
-    computed_at: datetime
-    value: float
 
 
 async def current_statistics(connection: Connection) -> Statistics | None:

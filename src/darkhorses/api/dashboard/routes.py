@@ -42,7 +42,8 @@ from darkhorses.api.races import Lens
 from darkhorses.api.reference import Kept, Reference
 from darkhorses.api.result_routes import result_or_refusal
 from darkhorses.api.schedulers import scheduler_status
-from darkhorses.api.statistics import StatisticsBody, StatisticsReader, StatisticsTable
+from darkhorses.api.statistics import StatisticsReader
+from darkhorses.api.statistics_bodies import StatisticsBody, StatisticsTable
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day

@@ -9,7 +9,7 @@ import msgspec
 
 from darkhorses.api.dashboard.words import HTML
 from darkhorses.api.encoding import Encoded
-from darkhorses.api.statistics import StatisticsBody
+from darkhorses.api.statistics_bodies import StatisticsBody
 from darkhorses.domain.london import LONDON
 from darkhorses.domain.statistics import HOURS_SHOWN, LiveFigures, PastFigures
 
