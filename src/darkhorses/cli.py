@@ -10,7 +10,7 @@ import click
 from darkhorses import __version__
 from darkhorses.commands.collecting import backfill, run
 from darkhorses.commands.exports import export
-from darkhorses.commands.serving import api, demo, simulator, worker
+from darkhorses.commands.serving import api, demo, replay, simulator, worker
 from darkhorses.commands.starting import FAILED, USAGE
 from darkhorses.commands.upkeep import doctor, migrate, retention, status
 from darkhorses.commands.webhooks import webhooks
@@ -44,7 +44,7 @@ def version() -> None:
 
 
 for command in (
-    api, backfill, demo, doctor, export, migrate,
+    api, backfill, demo, doctor, export, migrate, replay,
     retention, run, simulator, status, webhooks, worker,
 ):  # fmt: skip
     main.add_command(command)

@@ -1,6 +1,7 @@
 """The database that the settings ask for: the one at DATABASE_URL, or the embedded one."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -82,3 +83,30 @@ async def look_at_schema(settings: Settings) -> SchemaState:
         database.connection() as connection,
     ):
         return await schema_state(connection)
+
+
+@asynccontextmanager
+async def passing_database(directory: Path) -> AsyncIterator[EmbeddedServer]:
+    """An empty embedded database while the block runs; one that a crash left is removed first."""
+    starting = asyncio.create_task(asyncio.to_thread(_start_server, directory))
+    try:
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.to_thread(_remove, directory, await starting)
+        raise
+    try:
+        yield server
+    finally:
+        await asyncio.to_thread(_remove, directory, server)
+
+
+def _start_server(directory: Path) -> EmbeddedServer:
+    if directory.exists():
+        # A server that a killed demo left behind is found running here, and stopped.
+        _remove(directory, EmbeddedServer.start(directory, durable=False))
+    return EmbeddedServer.start(directory, durable=False)
+
+
+def _remove(directory: Path, server: EmbeddedServer) -> None:
+    server.release()
+    shutil.rmtree(directory, ignore_errors=True)

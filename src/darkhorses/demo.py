@@ -11,7 +11,6 @@ import asyncio
 import ctypes
 import errno
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -24,8 +23,10 @@ from typing import NoReturn, TypeVar
 import httpx
 import msgspec
 
+from darkhorses.database import passing_database
 from darkhorses.domain.errors import DarkHorsesError
-from darkhorses.store.embedded import EmbeddedServer, default_data_dir
+from darkhorses.signals import until_signalled
+from darkhorses.store.embedded import default_data_dir
 
 _PAUSE = 0.1
 _PATIENCE = 60.0
@@ -67,25 +68,13 @@ class Demo(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run_demo(demo: Demo) -> None:
     """Show the demo until SIGINT or SIGTERM. Raises DemoError when a part of it ends before."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopped.set)
-    show = asyncio.create_task(_show(demo))
-    stop = asyncio.create_task(stopped.wait())
-    await asyncio.wait({show, stop}, return_when=asyncio.FIRST_COMPLETED)
-    if not show.done():
-        demo.say("Stopping.")
-    stop.cancel()
-    show.cancel()
-    with suppress(asyncio.CancelledError):
-        await show
+    await until_signalled(_show(demo), stopping=lambda: demo.say("Stopping."))
 
 
 async def _show(demo: Demo) -> None:
     _require_free_port(demo.host, demo.port)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_own_database(demo.directory))
+        await stack.enter_async_context(passing_database(demo.directory))
         environment = {
             **demo.environment,
             "DATABASE_URL": "",
@@ -219,33 +208,6 @@ async def _healthy(url: str) -> None:
                     return
             await asyncio.sleep(_PAUSE)
     raise DemoError(f"the API has not become ready in {_PATIENCE:.0f} s; the lines above say why")
-
-
-@asynccontextmanager
-async def _own_database(directory: Path) -> AsyncIterator[None]:
-    """An empty embedded database while the block runs; one that a crash left is removed first."""
-    starting = asyncio.create_task(asyncio.to_thread(_start_server, directory))
-    try:
-        server = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.to_thread(_remove, directory, await starting)
-        raise
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(_remove, directory, server)
-
-
-def _start_server(directory: Path) -> EmbeddedServer:
-    if directory.exists():
-        # A server that a killed demo left behind is found running here, and stopped.
-        _remove(directory, EmbeddedServer.start(directory, durable=False))
-    return EmbeddedServer.start(directory, durable=False)
-
-
-def _remove(directory: Path, server: EmbeddedServer) -> None:
-    server.release()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _require_free_port(host: str, port: int) -> None:

@@ -20,7 +20,7 @@ from darkhorses import __version__
 from darkhorses.api.application import Services, create_application
 from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.status import operations
-from darkhorses.api.edge import Edge
+from darkhorses.api.edge import Edge, Headers
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
@@ -76,6 +76,7 @@ def build_edge(
     clock: Callable[[], datetime],
     card_interval: timedelta,
     exports_at_once: int = 1,
+    clock_headers: Callable[[], Headers] | None = None,
 ) -> Edge:
     """Put together what answers requests."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
@@ -98,11 +99,20 @@ def build_edge(
             statistics=StatisticsReader(database, clock=clock),
         )
     )
-    return Edge(application)
+    return Edge(application, clock_headers=clock_headers)
 
 
-async def run_api(settings: Settings) -> None:
+async def run_api(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    clock_headers: Callable[[], Headers] | None = None,
+    with_workers: bool = True,
+) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Another clock than the real one is told to browsers by ``clock_headers``; heartbeats of workers
+    are of the real time, so beside it they are left out.
 
     Raises CannotListenError, and SchemaOutdatedError or SchemaTooNewError. A database that is
     away is waited for.
@@ -115,12 +125,12 @@ async def run_api(settings: Settings) -> None:
     async with open_database(
         settings, max_connections=CONNECTIONS, application_name="darkhorses api"
     ) as database:
-        follower = Follower(database, clock=utc_now)
+        follower = Follower(database, clock=clock, with_workers=with_workers)
         card_interval = timedelta(seconds=settings.poll_interval)
         streams = Streams(
             follower,
             database,
-            clock=utc_now,
+            clock=clock,
             card_interval=card_interval,
             most_clients=settings.stream_clients,
         )
@@ -128,9 +138,10 @@ async def run_api(settings: Settings) -> None:
             database,
             follower,
             streams,
-            clock=utc_now,
+            clock=clock,
             card_interval=card_interval,
             exports_at_once=settings.exports_at_once,
+            clock_headers=clock_headers,
         )
         server = make_server(
             edge, address=address, port=settings.port, most_streams=settings.stream_clients

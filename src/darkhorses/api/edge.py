@@ -7,6 +7,7 @@ when the service stops.
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,8 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"server", b"darkhorses"),
 )
+Headers = Sequence[tuple[bytes, bytes]]
+
 _UNANSWERED = 499
 """What the log says of a request that went away, or was cut, before it had an answer."""
 
@@ -39,10 +42,11 @@ def is_head(scope: Scope) -> bool:
 
 
 class Edge:
-    """An ASGI application around another."""
+    """An ASGI application around another; ``clock_headers`` tell another time than the real one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, clock_headers: Callable[[], Headers] | None = None) -> None:
         self._app = app
+        self._clock_headers = clock_headers
         self._requests: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +95,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = _with_headers(message)
+                clock = self._clock_headers() if self._clock_headers is not None else ()
+                message = _with_headers(message, (*_HEADERS, *clock))
             elif message["type"] == "http.response.body" and is_head:
                 message = {**message, "body": b""}
             await send(message)
@@ -108,7 +113,7 @@ class Edge:
             )
 
 
-def _with_headers(message: HTTPResponseStartEvent) -> HTTPResponseStartEvent:
+def _with_headers(message: HTTPResponseStartEvent, headers: Headers) -> HTTPResponseStartEvent:
     given = {name for name, _ in message["headers"]}
-    added = [header for header in _HEADERS if header[0] not in given]
+    added = [header for header in headers if header[0] not in given]
     return {**message, "headers": [*message["headers"], *added]}

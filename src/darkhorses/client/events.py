@@ -8,7 +8,8 @@ import msgspec
 from darkhorses.api import stream_bodies
 from darkhorses.client.errors import MalformedAnswerError
 from darkhorses.client.server_events import ServerEvent
-from darkhorses.readmodel.event_bodies import NonRunnerEvent, PriceEvent, RaceState, ResultEvent
+from darkhorses.domain.events import NonRunnerEvent, PriceEvent, ResultEvent
+from darkhorses.readmodel.event_bodies import RaceState
 
 Body = TypeVar("Body")
 

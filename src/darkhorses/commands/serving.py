@@ -1,12 +1,15 @@
 """The commands that run for long: the two processes, the simulated feed, and the demo."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from darkhorses.commands.starting import start_settings
+from darkhorses.commands.starting import DAY, start_settings
+
+_FASTEST = 100_000
 
 
 @click.command()
@@ -153,3 +156,66 @@ def demo(host: str, port: int, seed: int, speed: float, *, browser: bool) -> Non
             )
         )
     )
+
+
+class _Speed(click.ParamType[float]):
+    """How many times faster; 0, or ``max``, for no waiting at all."""
+
+    name = "speed"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Read it; 0 is ``max``."""
+        try:
+            speed = 0.0 if value == "max" else float(value)
+        except ValueError:
+            speed = -1.0
+        if not 0 <= speed <= _FASTEST:
+            self.fail(f"{value!r} is neither max nor a number up to {_FASTEST}", param, ctx)
+        return speed
+
+
+@click.command()
+@click.option("--date", "day", required=True, type=DAY, help="Race day in London, YYYY-MM-DD.")
+@click.option(
+    "--speed",
+    default="1",
+    show_default=True,
+    metavar="N|max",
+    type=_Speed(),
+    help="How many times faster than it was; max: as fast as it can be written.",
+)
+@click.option(
+    "--start",
+    "starts_at",
+    metavar="HH:MM",
+    type=click.DateTime(["%H:%M"]),
+    help="London time to begin at; what was before is there at once. Default: the first price.",
+)
+@click.option("--api", is_flag=True, help="Serve API and board on it, instead of printing events.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Where the API is to be; default: PORT."
+)
+def replay(
+    day: datetime, speed: float, starts_at: datetime | None, port: int | None, *, api: bool
+) -> None:
+    """Play a stored race day again: races, prices, withdrawals and results, each at its time.
+
+    Without --api every event of the stream is printed as a line of JSON. With --api the whole API
+    and its board run on a database of the replay's own, and all clocks are those of that day. The
+    stored day is only read.
+    """
+    if port is not None and not api:
+        raise click.UsageError("--port is for --api")
+    settings = start_settings()
+    import uvloop  # noqa: PLC0415
+
+    from darkhorses.domain.london import instant_of  # noqa: PLC0415
+    from darkhorses.replay.running import Replay, run_replay  # noqa: PLC0415
+
+    asked = Replay(
+        day=day.date(),
+        speed=speed or None,
+        start=None if starts_at is None else instant_of(day.date(), starts_at.time()),
+        api=(settings.host, port or settings.port) if api else None,
+    )
+    uvloop.run(run_replay(settings, asked, out=lambda lines: click.echo(lines, nl=False)))

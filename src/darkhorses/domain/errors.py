@@ -28,6 +28,7 @@ class DarkHorsesError(Exception):
     │   └── NotDeliveredError           network, timeout, or an answer that is no success
     ├── api.app.CannotListenError       the API's address is taken or not of this machine
     ├── api.publishing.NotLoadedError   the API has not read the market yet
+    ├── replay.running.NothingToReplayError  nothing is stored of the day that is to be replayed
     ├── client.errors.ClientError       a question to the API was not answered as it should
     ├── export.verifying.NotVerifiedError  a file does not hold what was exported into it
     └── store.errors.StoreError         the database

@@ -21,7 +21,12 @@ def strikes(day: date, hour: int) -> datetime:
 
     It is the first time where they strike it twice, and the jump where they jump over it.
     """
-    return datetime.combine(day, time(hour), LONDON).astimezone(UTC)
+    return instant_of(day, time(hour))
+
+
+def instant_of(day: date, clock: time) -> datetime:
+    """When London's clocks show a time of a day, for the first time if they do twice, in UTC."""
+    return datetime.combine(day, clock, LONDON).astimezone(UTC)
 
 
 def read_local_stamp(text: str, *, now: datetime) -> datetime:

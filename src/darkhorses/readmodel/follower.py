@@ -57,7 +57,10 @@ class SeenWorkers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Follower:
-    """Keeps ``now`` and ``workers`` up to date while ``run`` runs; never writes."""
+    """Keeps ``now`` and ``workers`` up to date while ``run`` runs; never writes.
+
+    ``workers`` stays None where nobody asks for them.
+    """
 
     def __init__(
         self,
@@ -65,10 +68,12 @@ class Follower:
         *,
         clock: Callable[[], datetime],
         poll_interval: timedelta = POLL_INTERVAL,
+        with_workers: bool = True,
     ) -> None:
         self._database = database
         self._clock = clock
         self._poll_interval = poll_interval
+        self._with_workers = with_workers
         self._wake = asyncio.Event()
         self._moved = asyncio.Condition()
         self.now = Followed(market=Market(from_day=_first_day(clock())))
@@ -115,14 +120,16 @@ class Follower:
         workers = await self._seen_workers()
         await self._set_up_to_date(market, workers)
 
-    async def _seen_workers(self) -> SeenWorkers:
+    async def _seen_workers(self) -> SeenWorkers | None:
+        if not self._with_workers:
+            return None
         now = self._clock()
         if self.workers is not None and now - self.workers.seen_at < WORKERS_INTERVAL:
             return self.workers
         async with self._database.connection() as connection:
             return SeenWorkers(heartbeats=tuple(await heartbeats(connection)), seen_at=now)
 
-    async def _set_up_to_date(self, market: Market, workers: SeenWorkers) -> None:
+    async def _set_up_to_date(self, market: Market, workers: SeenWorkers | None) -> None:
         before = self.now
         is_news = not before.loaded or before.away_since is not None or market is not before.market
         if not is_news and workers is self.workers:
