@@ -1,11 +1,7 @@
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -21,14 +17,13 @@ from tests.api.processes import free_port
 from tests.commands import darkhorses
 from tests.market import NOON, MarketWriter, card, race, runner
 from tests.replay.days import DAY, OFF, RESULT_AT, known_of_day, live_through
+from tests.replay.processes import directory_of_its_own, replaying
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    # PostgreSQL of a run by root works as another user, who is to reach its data.
-    with tempfile.TemporaryDirectory(prefix="darkhorses-replay-") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
+    with directory_of_its_own() as directory:
+        yield directory
 
 
 @pytest.fixture
@@ -86,21 +81,6 @@ async def test_a_day_of_which_nothing_is_known_is_said_to_be_so(
     assert left_in(data_dir) == []
 
 
-@contextmanager
-def replaying(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "darkhorses", "replay", "--date", str(DAY), *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PATH": os.defpath, **environment},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 async def test_the_whole_api_lives_in_the_replayed_day_and_an_interrupt_removes_all_of_it(
     database_url: str, data_dir: Path, writer: MarketWriter
 ) -> None:
@@ -108,7 +88,7 @@ async def test_the_whole_api_lives_in_the_replayed_day_and_an_interrupt_removes_
     port = free_port()
     replay = replaying(
         "--api", "--port", str(port), "--speed", "60", "--start", "13:50",
-        DATABASE_URL=database_url, DARKHORSES_DATA_DIR=str(data_dir), LOG_LEVEL="WARNING",
+        DATABASE_URL=database_url, DARKHORSES_DATA_DIR=str(data_dir),
     )  # fmt: skip
     async with (
         AsyncExitStack() as stack,

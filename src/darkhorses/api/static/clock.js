@@ -1,8 +1,9 @@
-// The words that time alone changes: countdowns and ages, once a second, by the server's clock.
+// The words that time alone changes: countdowns and ages, once a second, by the server's clock. Its
+// pace is 1, but in a replay: there it may run faster, and stand at the end.
 
-let offset = 0;
+let known = { time: Date.now(), at: Date.now(), pace: 1 };
 
-export const now = () => Date.now() + offset;
+export const now = () => known.time + (Date.now() - known.at) * known.pace;
 
 const two = (number) => String(number).padStart(2, "0");
 
@@ -41,12 +42,13 @@ export function startClock(onStage) {
     }
     if (isStageOver) onStage();
   };
+  // What the server wrote stands until it has told the time: it may be another than ours.
   setInterval(tick, 1000);
-  tick();
   return {
     tick,
-    set(difference) {
-      if (Math.abs(difference - offset) > 750) offset = difference;
+    set(time, pace) {
+      const isOff = Math.abs(time - now()) > 750 * Math.max(pace, 1);
+      if (isOff || pace !== known.pace) known = { time, at: Date.now(), pace };
     },
   };
 }

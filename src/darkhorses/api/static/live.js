@@ -54,7 +54,9 @@ export function keepLive(main) {
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
     });
     const date = Date.parse(answer.headers.get("Date") ?? "");
-    if (!Number.isNaN(date)) clock.set(date + 500 - (asked + Date.now()) / 2);
+    const pace = Number(answer.headers.get("Darkhorses-Pace") ?? 1);
+    // A date is of a whole second, and was half the way of the answer ago.
+    if (!Number.isNaN(date)) clock.set(date + 500 + ((Date.now() - asked) / 2) * pace, pace);
     if (answer.status === 304) return;
     if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
