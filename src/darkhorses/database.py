@@ -102,7 +102,7 @@ async def passing_database(directory: Path) -> AsyncIterator[EmbeddedServer]:
 
 def _start_server(directory: Path) -> EmbeddedServer:
     if directory.exists():
-        # A server that a killed demo left behind is found running here, and stopped.
+        # A server whose users were all killed is found running here, and stopped.
         _remove(directory, EmbeddedServer.start(directory, durable=False))
     return EmbeddedServer.start(directory, durable=False)
 
