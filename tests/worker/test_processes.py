@@ -185,7 +185,7 @@ async def test_a_leader_counts_what_it_collects(
     database: Database, environment: dict[str, str]
 ) -> None:
     async with WorkerProcess.start(**environment) as worker:
-        await worker.until("statistics.refreshed", caught_up=True)
+        await worker.until("statistics.refreshed", timeout=90, caught_up=True)
         assert await worker.stop() == 0
     assert await _count(database, "SELECT count(*) FROM statistics_current") == 1
     assert await _count(database, "SELECT count(*) FROM statistics_snapshots") == 1
