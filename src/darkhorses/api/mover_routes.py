@@ -7,6 +7,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
+from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import respond
 from darkhorses.api.mover_bodies import Direction, Movers, Window
 from darkhorses.api.movers import MoversQuery, movers
@@ -36,13 +37,8 @@ async def get_movers(
     direction: Annotated[
         Direction | None, QueryParameter(description="steamers or drifters; both when left out")
     ] = None,
-    region: Annotated[
-        str | None, QueryParameter(min_length=1, max_length=20, description="gb, ire, …")
-    ] = None,
-    course: Annotated[
-        str | None,
-        QueryParameter(min_length=1, max_length=100, description="Name or id of a course"),
-    ] = None,
+    region: OfRegion = None,
+    course: OfCourse = None,
     race_id: Annotated[
         str | None, QueryParameter(min_length=1, max_length=64, description="Id of a race")
     ] = None,

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
+from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import respond
 from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.opportunities import OpportunitiesQuery, opportunities
@@ -36,13 +37,8 @@ async def get_opportunities(
             description="best_book, extra_places, each_way or place_boundary; all when left out"
         ),
     ] = None,
-    region: Annotated[
-        str | None, QueryParameter(min_length=1, max_length=20, description="gb, ire, …")
-    ] = None,
-    course: Annotated[
-        str | None,
-        QueryParameter(min_length=1, max_length=100, description="Name or id of a course"),
-    ] = None,
+    region: OfRegion = None,
+    course: OfCourse = None,
     max_age: Annotated[
         int,
         QueryParameter(

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 
+from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.parameters import read_bookmaker, read_instant
 from darkhorses.api.past_days import PastDays
@@ -57,13 +58,8 @@ async def get_races(
             name="date", description="Race day in London, YYYY-MM-DD; today when left out"
         ),
     ] = None,
-    region: Annotated[
-        str | None, QueryParameter(min_length=1, max_length=20, description="gb, ire, …")
-    ] = None,
-    course: Annotated[
-        str | None,
-        QueryParameter(min_length=1, max_length=100, description="Name or id of a course"),
-    ] = None,
+    region: OfRegion = None,
+    course: OfCourse = None,
     stage: Annotated[
         Stage | None, QueryParameter(description="Stage; a race that is over is in none")
     ] = None,
