@@ -2,15 +2,16 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+
+from tests.ports import free_port, wait_until_it_listens
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def pgbouncer(database_url: str, mode: str) -> Iterator[str]:
     if program is None:
         pytest.skip("pgbouncer is not installed")
     address = urlsplit(database_url)
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         directory = Path(name)
         directory.chmod(0o755)
@@ -36,22 +37,7 @@ def pgbouncer(database_url: str, mode: str) -> Iterator[str]:
             [program, "--quiet", *user, str(directory / "ini")], stderr=subprocess.DEVNULL
         ) as process:
             try:
-                _wait_until_it_listens(port, process)
+                wait_until_it_listens(port, process)
                 yield f"postgresql://postgres@127.0.0.1:{port}{address.path}"
             finally:
                 process.kill()
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def _wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
-    while process.poll() is None:
-        with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    raise AssertionError("pgbouncer did not start")

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -285,3 +286,35 @@ def test_the_command_prints_json_for_programs() -> None:
     report = msgspec.json.decode(result.stdout)
     assert report["healthy"] is False
     assert [finding["level"] for finding in report["findings"]] == ["ok", "fail", "fail"]
+
+
+@pytest.mark.parametrize(
+    ("host", "setting", "level"),
+    [
+        ("127.0.0.1", "auto", Level.OK),
+        ("localhost", "auto", Level.OK),
+        ("0.0.0.0", "auto", Level.WARN),  # noqa: S104  # what the warning is about
+        ("0.0.0.0", "off", Level.OK),  # noqa: S104
+        ("127.0.0.1", "required", Level.WARN),
+    ],
+)
+async def test_an_api_that_is_open_to_everybody_or_to_nobody_is_found(
+    database_url: str, host: str, setting: str, level: Level
+) -> None:
+    findings = await examined(DATABASE_URL=database_url, HOST=host, DARKHORSES_API_KEYS=setting)
+
+    assert findings["api.access"].level is level
+
+
+async def test_keys_that_soon_expire_are_named(database_url: str) -> None:
+    for expires in ("1d", "never"):
+        created = await asyncio.to_thread(
+            darkhorses, "keys", "create", "--name", f"app {expires}", "--expires", expires,
+            DATABASE_URL=database_url,
+        )  # fmt: skip
+        assert created.returncode == 0
+
+    findings = await examined(DATABASE_URL=database_url, DARKHORSES_API_KEYS="required")
+
+    assert "app 1d" in findings["api.access"].message
+    assert "app never" not in findings["api.access"].message

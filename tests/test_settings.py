@@ -60,6 +60,32 @@ def test_a_wrong_secret_is_not_repeated() -> None:
     assert str(refused.value).startswith("DATABASE_URL: got a value that is kept secret, expected")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DARKHORSES_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+        ("DARKHORSES_CORS_ORIGINS", "https://app.example.org/path"),
+        ("DARKHORSES_API_KEYS", "maybe"),
+        ("DARKHORSES_KEY_RATE", "-1"),
+    ],
+)
+def test_access_that_cannot_be_read_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=f"^{name}: got"):
+        load_settings({name: value})
+
+
+def test_proxies_and_origins_are_lists() -> None:
+    settings = load_settings(
+        {
+            "DARKHORSES_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
+            "DARKHORSES_CORS_ORIGINS": "https://app.example.org,http://localhost:3000",
+        }
+    )
+
+    assert settings.trusted_proxies == ("10.0.0.0/8", "2001:db8::1")
+    assert settings.cors_origins == ("https://app.example.org", "http://localhost:3000")
+
+
 def test_a_dotenv_file_is_read_and_loses_to_the_real_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +113,7 @@ def test_every_setting_stands_in_the_readme_with_its_default_and_help(field: str
     shown = ",".join(default) if isinstance(default, tuple) else default
     assert (
         "\N{EN DASH}"
-        if shown is None
+        if shown in {None, ""}
         else f"`{shown:g}`"
         if isinstance(shown, float)
         else f"`{shown}`"

@@ -10,6 +10,7 @@ import click
 from darkhorses import __version__
 from darkhorses.commands.collecting import backfill, run
 from darkhorses.commands.exports import export
+from darkhorses.commands.keys import keys
 from darkhorses.commands.serving import api, demo, replay, simulator, worker
 from darkhorses.commands.starting import FAILED, USAGE
 from darkhorses.commands.upkeep import doctor, migrate, retention, status
@@ -44,7 +45,7 @@ def version() -> None:
 
 
 for command in (
-    api, backfill, demo, doctor, export, migrate, replay,
+    api, backfill, demo, doctor, export, keys, migrate, replay,
     retention, run, simulator, status, webhooks, worker,
 ):  # fmt: skip
     main.add_command(command)

@@ -4,8 +4,10 @@ A setting is a field of ``Settings``: its type and limits, its default, its vari
 stand together, and the README's table is checked against them.
 """
 
+import ipaddress
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,6 +21,8 @@ _IGNORED = {
     "SUPABASE_URL": "DATABASE_URL (the session pooler's address, port 5432)",
     "SUPABASE_SERVICE_KEY": "DATABASE_URL (it carries the database's password)",
 }
+
+_ORIGIN = re.compile(r"https?://[^/?#\s]+")
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +80,62 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 8000
     redis_url: Annotated[
         str | None,
-        _setting("REDIS_URL", "reserved for rate limits shared by several APIs", "redis://…"),
+        Meta(pattern=r"^(redis|rediss|valkey|valkeys)://"),
+        _setting(
+            "REDIS_URL",
+            "Redis or Valkey in which several APIs count requests together; when empty, each "
+            "counts for itself",
+            "redis://[:password@]host:port/0",
+            secret=True,
+        ),
     ] = None
     sentry_dsn: Annotated[
         str | None, _setting("SENTRY_DSN", "reserved for error reports", "https://…", secret=True)
     ] = None
+    api_keys: Annotated[
+        str,
+        Meta(pattern=r"^(auto|off|required)$"),
+        _setting(
+            "DARKHORSES_API_KEYS",
+            "whether the API wants keys; auto: not on loopback, and elsewhere as soon as one was "
+            "made",
+            "auto, off or required",
+        ),
+    ] = "auto"
+    key_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        _setting(
+            "DARKHORSES_KEY_RATE",
+            "requests a minute with one key, 0 for any number; when empty 1200, and any number on "
+            "loopback",
+            "a number from 0 to 1000000",
+        ),
+    ] = None
+    address_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        _setting(
+            "DARKHORSES_ADDRESS_RATE",
+            "requests a minute from one address without a good key, 0 for any number; when empty "
+            "600, and any number on loopback",
+            "a number from 0 to 1000000",
+        ),
+    ] = None
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        _setting(
+            "DARKHORSES_TRUSTED_PROXIES",
+            "proxies whose X-Forwarded-For is believed",
+            "addresses or networks with commas between, such as 10.0.0.0/8",
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        _setting(
+            "DARKHORSES_CORS_ORIGINS",
+            "origins whose pages may ask from a browser; none by default, * for all",
+            "origins with commas between, such as https://app.example.org",
+        ),
+    ] = ()
     regions: Annotated[
         tuple[str, ...],
         _setting(
@@ -253,6 +308,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ("postgresql://", "postgres://")
     ):
         raise _wrong(variables()["database_url"], settings.database_url)
+    _check_each(settings, "trusted_proxies", ipaddress.ip_network)
+    _check_each(settings, "cors_origins", _origin)
     return settings
 
 
@@ -274,6 +331,19 @@ def _read(variable: Variable, text: str, hint: Any) -> Any:
     if value == ():
         raise _wrong(variable, text)
     return value
+
+
+def _check_each(settings: Settings, field: str, read: Callable[[str], object]) -> None:
+    for part in getattr(settings, field):
+        try:
+            read(part)
+        except ValueError:
+            raise _wrong(variables()[field], part) from None
+
+
+def _origin(text: str) -> None:
+    if text != "*" and not _ORIGIN.fullmatch(text):
+        raise ValueError(text)
 
 
 def _wrong(variable: Variable, text: str) -> SettingError:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from darkhorses.api.access.opening import Access
 from darkhorses.api.app import build_edge
 from darkhorses.api.streams import Streams
 from darkhorses.readmodel.follower import Follower
@@ -59,13 +60,18 @@ async def writer(database: Database) -> MarketWriter:
     return await MarketWriter.leading(database)
 
 
-@pytest.fixture
-async def api(database: Database, clock: StoppedClock) -> AsyncIterator[RunningApi]:
+@asynccontextmanager
+async def served(
+    database: Database, clock: StoppedClock, access: Access | None = None
+) -> AsyncIterator[RunningApi]:
+    """The API over a database, guarded as ``access`` says."""
     follower = Follower(database, clock=clock, poll_interval=timedelta(milliseconds=20))
     minute = timedelta(seconds=60)
     streams = Streams(follower, database, clock=clock, card_interval=minute, most_clients=10)
-    edge = build_edge(database, follower, streams, clock=clock, card_interval=minute)
-    following = asyncio.gather(follower.run(), streams.run())
+    edge = build_edge(database, follower, streams, clock=clock, card_interval=minute, access=access)
+    following = asyncio.gather(
+        follower.run(), streams.run(), *([access.run()] if access is not None else [])
+    )
     transport = httpx.ASGITransport(edge, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with (
         asyncio.timeout(20),
@@ -80,3 +86,9 @@ async def api(database: Database, clock: StoppedClock) -> AsyncIterator[RunningA
     following.cancel()
     with suppress(asyncio.CancelledError):
         await following
+
+
+@pytest.fixture
+async def api(database: Database, clock: StoppedClock) -> AsyncIterator[RunningApi]:
+    async with served(database, clock) as api:
+        yield api

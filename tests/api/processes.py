@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+
+from tests.ports import free_port
 
 
 class ApiProcess:
@@ -76,11 +77,3 @@ async def running_api(port: int | None = None, **environment: str) -> AsyncItera
     finally:
         api.kill()
         await process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

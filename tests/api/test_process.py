@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from darkhorses.store.embedded import EmbeddedServer
-from tests.api.processes import free_port, running_api
+from tests.api.processes import running_api
 from tests.market import let_in
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -12,7 +12,7 @@ import pytest
 
 from darkhorses.domain.races import Card
 from darkhorses.store.pool import Database
-from tests.api.processes import ApiProcess, free_port, running_api
+from tests.api.processes import ApiProcess, running_api
 from tests.api.streaming import (
     Event,
     EventStream,
@@ -23,6 +23,7 @@ from tests.api.streaming import (
     stuck_client,
 )
 from tests.market import MarketWriter, card, race, runner
+from tests.ports import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  # the process has the real clock
 SOON = NOW + timedelta(hours=1)

@@ -7,8 +7,8 @@ from playwright.async_api import Page
 
 from darkhorses.client import DarkHorsesClient
 from darkhorses.store.pool import Database
-from tests.api.processes import free_port
 from tests.market import MarketWriter
+from tests.ports import free_port
 from tests.replay.days import live_through
 from tests.replay.processes import directory_of_its_own, replaying
 

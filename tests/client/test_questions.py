@@ -26,9 +26,9 @@ from darkhorses.domain.stages import Stage
 from darkhorses.store.pool import Connection, Database
 from darkhorses.worker.statistics import Updater
 from tests.api.conftest import RunningApi
-from tests.api.processes import free_port
 from tests.history import fill_history
 from tests.market import NOON, MarketWriter, card, race, runner
+from tests.ports import free_port
 
 ADA, BOB = runner("Ada", 1), runner("Bob", 2)
 RACE = race(off_dt=NOON + timedelta(hours=1))

@@ -24,9 +24,10 @@ from darkhorses.client import (
 from darkhorses.client.streams import Pauses
 from darkhorses.store.changes import LAST_CHANGE, changes_after
 from darkhorses.store.pool import Database
-from tests.api.processes import ApiProcess, free_port, running_api
+from tests.api.processes import ApiProcess, running_api
 from tests.client.scripted import STREAM, scripted
 from tests.market import MarketWriter, card, race, runner
+from tests.ports import free_port
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  # the process has the real clock
 SOON = NOW + timedelta(hours=1)

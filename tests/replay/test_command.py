@@ -13,9 +13,9 @@ import pytest
 from darkhorses.client import DarkHorsesClient, Price, Snapshot
 from darkhorses.domain.stages import stage_at
 from darkhorses.store.pool import Database
-from tests.api.processes import free_port
 from tests.commands import darkhorses
 from tests.market import NOON, MarketWriter, card, race, runner
+from tests.ports import free_port
 from tests.replay.days import DAY, OFF, RESULT_AT, known_of_day, live_through
 from tests.replay.processes import directory_of_its_own, replaying
 

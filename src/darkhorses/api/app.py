@@ -17,6 +17,7 @@ import structlog
 from granian.server.embed import Server
 
 from darkhorses import __version__
+from darkhorses.api.access.opening import Access, behind_proxies, rules_of
 from darkhorses.api.application import Services, create_application
 from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.status import operations
@@ -77,8 +78,9 @@ def build_edge(
     card_interval: timedelta,
     exports_at_once: int = 1,
     clock_headers: Callable[[], Headers] | None = None,
+    access: Access | None = None,
 ) -> Edge:
-    """Put together what answers requests."""
+    """Put together what answers requests; without ``access`` anybody may ask anything."""
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
     queued = QueuedDatabase(database)
     price_paths = PricePaths(queued)
@@ -99,7 +101,8 @@ def build_edge(
             statistics=StatisticsReader(database, clock=clock),
         )
     )
-    return Edge(application, clock_headers=clock_headers)
+    guarded = application if access is None else access.around(application)
+    return Edge(guarded, clock_headers=clock_headers)
 
 
 async def run_api(
@@ -134,6 +137,8 @@ async def run_api(
             card_interval=card_interval,
             most_clients=settings.stream_clients,
         )
+        rules = rules_of(settings, address)
+        access = Access(rules, database, clock=utc_now)
         edge = build_edge(
             database,
             follower,
@@ -142,15 +147,22 @@ async def run_api(
             card_interval=card_interval,
             exports_at_once=settings.exports_at_once,
             clock_headers=clock_headers,
+            access=access,
         )
         server = make_server(
-            edge, address=address, port=settings.port, most_streams=settings.stream_clients
+            behind_proxies(edge, rules.proxies),
+            address=address,
+            port=settings.port,
+            most_streams=settings.stream_clients,
         )
         following: list[Coroutine[None, None, None]] = [follower.run(), streams.run()]
+        if access.wants_keys:
+            following.append(access.run())
         if not is_transaction_pooler(database.url, settings.pooler):
             following.append(keep_listening(database.url, follower))
         log.info("api.serving", address=address, port=settings.port, version=__version__)
         await _serve_until(stop, server, edge, streams, following)
+        await access.close()
     log.info("api.stopped")
 
 

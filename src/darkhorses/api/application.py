@@ -6,6 +6,8 @@ import msgspec
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Reference as OpenAPIReference
 
 from darkhorses import __version__
 from darkhorses.api import (
@@ -65,6 +67,15 @@ _DESCRIPTION = (
     "RFC 9457 (application/problem+json); a 400 names each wrong parameter under errors."
 )
 
+_SCHEMES: dict[str, SecurityScheme | OpenAPIReference] = {
+    "bearer": SecurityScheme(
+        type="http", scheme="bearer", description="A key, where the operator wants one"
+    ),
+    "header": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
+}
+
+_SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"header": []}]
+
 
 class Services(msgspec.Struct, frozen=True, kw_only=True):
     """What handlers ask for by name: a handler's argument is called as the field is."""
@@ -103,6 +114,8 @@ def create_application(services: Services) -> Litestar:
             version=__version__,
             description=_DESCRIPTION,
             render_plugins=[],
+            components=Components(security_schemes=_SCHEMES),
+            security=_SECURITY,
             path="/openapi",
             use_handler_docstrings=True,
         ),

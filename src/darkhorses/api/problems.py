@@ -74,32 +74,44 @@ _DETAILS = {
 }
 
 
+def _refusal(description: str) -> ResponseSpec:
+    return ResponseSpec(
+        Problem, description=description, generate_examples=False, media_type=MEDIA_TYPE
+    )
+
+
 REFUSALS: dict[int, ResponseSpec] = {
-    HTTPStatus.BAD_REQUEST: ResponseSpec(
-        Problem,
-        description="Unknown or wrong parameters, each named under errors",
-        generate_examples=False,
-        media_type=MEDIA_TYPE,
+    HTTPStatus.BAD_REQUEST: _refusal("Unknown or wrong parameters, each named under errors"),
+    HTTPStatus.UNAUTHORIZED: _refusal("A key is wanted, and none that is good was sent"),
+    HTTPStatus.FORBIDDEN: _refusal("The key lacks the scope for this"),
+    HTTPStatus.TOO_MANY_REQUESTS: _refusal(
+        "Too many requests from this address or with this key; Retry-After says when to come back"
     ),
-    HTTPStatus.SERVICE_UNAVAILABLE: ResponseSpec(
-        Problem,
-        description="The market is being loaded, or the database is away or too slow",
-        generate_examples=False,
-        media_type=MEDIA_TYPE,
+    HTTPStatus.SERVICE_UNAVAILABLE: _refusal(
+        "The market is being loaded, or the database is away or too slow"
     ),
 }
 """How addresses that live on the database may refuse, for the documentation."""
 
 REFUSALS_OF_ONE: dict[int, ResponseSpec] = {
     **REFUSALS,
-    HTTPStatus.NOT_FOUND: ResponseSpec(
-        Problem,
-        description="What the address names is not known",
-        generate_examples=False,
-        media_type=MEDIA_TYPE,
-    ),
+    HTTPStatus.NOT_FOUND: _refusal("What the address names is not known"),
 }
 """How addresses of one thing may refuse."""
+
+
+def problem_of(
+    status: int, detail: str | None = None, errors: tuple[FieldError, ...] = ()
+) -> Problem:
+    """A problem with the title of its status."""
+    known = HTTPStatus(status)
+    return Problem(
+        type="about:blank",
+        title=known.phrase,
+        status=status,
+        detail=detail or _DETAILS.get(known, known.description or known.phrase),
+        errors=errors,
+    )
 
 
 def problem_response(
@@ -110,16 +122,8 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
 ) -> Response[bytes]:
     """A problem with the title of its status."""
-    known = HTTPStatus(status)
-    problem = Problem(
-        type="about:blank",
-        title=known.phrase,
-        status=status,
-        detail=detail or _DETAILS.get(known, known.description or known.phrase),
-        errors=errors,
-    )
     return Response(
-        encode(problem),
+        encode(problem_of(status, detail, errors)),
         status_code=status,
         media_type=MEDIA_TYPE,
         headers={"cache-control": "no-store", **(headers or {})},

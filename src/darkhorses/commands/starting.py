@@ -1,6 +1,7 @@
 """How every command starts and ends: settings, logs, exit codes."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -32,3 +33,13 @@ def start_settings() -> "Settings":
             "setting.ignored", variable=name, replaced_by=instead
         )
     return settings
+
+
+def print_found(found: Any, lines: Sequence[str], *, as_json: bool) -> None:
+    """Print what was found: as JSON, or the lines that say it to a person."""
+    import msgspec  # noqa: PLC0415
+
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+    elif lines:
+        click.echo("\n".join(lines))

@@ -1,11 +1,10 @@
 """The commands that look after webhooks."""
 
 import asyncio
-from typing import Any
 
 import click
 
-from darkhorses.commands.starting import FAILED, start_settings
+from darkhorses.commands.starting import FAILED, print_found, start_settings
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 _ID = click.argument("webhook_id", metavar="ID")
@@ -44,7 +43,9 @@ def add(url: str, events: str, filters: tuple[str, ...], *, as_json: bool) -> No
         added = asyncio.run(registering.add(settings, url, kinds, chosen))
     except (ValueError, TargetRefusedError) as error:
         raise click.UsageError(str(error)) from None
-    _print(added, [f"webhook  {added.webhook_id}", f"secret   {added.secret}"], as_json=as_json)
+    print_found(
+        added, [f"webhook  {added.webhook_id}", f"secret   {added.secret}"], as_json=as_json
+    )
 
 
 @webhooks.command("list")
@@ -55,7 +56,7 @@ def list_all(*, as_json: bool) -> None:
     from darkhorses import registering  # noqa: PLC0415
 
     found = asyncio.run(registering.every(settings))
-    _print(found, registering.webhook_lines(found), as_json=as_json)
+    print_found(found, registering.webhook_lines(found), as_json=as_json)
 
 
 @webhooks.command()
@@ -67,7 +68,7 @@ def show(webhook_id: str, *, as_json: bool) -> None:
     from darkhorses import registering  # noqa: PLC0415
 
     shown = asyncio.run(registering.show(settings, webhook_id))
-    _print(shown, registering.shown_lines(shown), as_json=as_json)
+    print_found(shown, registering.shown_lines(shown), as_json=as_json)
 
 
 @webhooks.command()
@@ -83,7 +84,7 @@ def rotate(webhook_id: str, *, as_json: bool) -> None:
         f"secret   {rotated.secret}",
         f"the one before is valid until {rotated.previous_valid_until:%Y-%m-%d %H:%M} UTC",
     ]
-    _print(rotated, lines, as_json=as_json)
+    print_found(rotated, lines, as_json=as_json)
 
 
 @webhooks.command()
@@ -96,7 +97,7 @@ def test(webhook_id: str, *, as_json: bool) -> None:
 
     pinged = asyncio.run(registering.ping(settings, webhook_id))
     line = f"accepted: answered {pinged.status}" if pinged.delivered else f"failed: {pinged.error}"
-    _print(pinged, [line], as_json=as_json)
+    print_found(pinged, [line], as_json=as_json)
     if not pinged.delivered:
         raise click.exceptions.Exit(FAILED)
 
@@ -143,7 +144,7 @@ def dead(webhook_id: str | None, limit: int, *, as_json: bool) -> None:
     from darkhorses import registering  # noqa: PLC0415
 
     found = asyncio.run(registering.dead(settings, webhook_id, most=limit))
-    _print(found, registering.message_lines(found), as_json=as_json)
+    print_found(found, registering.message_lines(found), as_json=as_json)
 
 
 @webhooks.command()
@@ -155,13 +156,4 @@ def replay(webhook_id: str, *, as_json: bool) -> None:
     from darkhorses import registering  # noqa: PLC0415
 
     count = asyncio.run(registering.replay(settings, webhook_id))
-    _print({"replayed": count}, [f"{count} messages are tried again"], as_json=as_json)
-
-
-def _print(found: Any, lines: list[str], *, as_json: bool) -> None:
-    import msgspec  # noqa: PLC0415
-
-    if as_json:
-        click.echo(msgspec.json.encode(found).decode())
-    elif lines:
-        click.echo("\n".join(lines))
+    print_found({"replayed": count}, [f"{count} messages are tried again"], as_json=as_json)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from darkhorses.database import open_database
+from darkhorses.doctor.access import examine_access
 from darkhorses.doctor.findings import Finding, broken, doubtful, fine
 from darkhorses.doctor.workers import examine_workers
 from darkhorses.settings import Settings
@@ -63,6 +64,7 @@ async def _examine(
     findings.append(_schema(state, is_embedded=settings.database_url is None))
     if state.is_current:
         findings += await examine_workers(database)
+        findings += await examine_access(database, settings, now=answered_at)
 
 
 def _where(settings: Settings) -> str:

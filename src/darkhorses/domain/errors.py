@@ -39,6 +39,8 @@ class DarkHorsesError(Exception):
         ├── LeaseLostError              another worker leads: this write was refused
         ├── UnknownWebhookError         no webhook has this id
         ├── TooManyWebhooksError        no more webhooks can be registered
+        ├── UnknownKeyError             no key to the API that is good has this id
+        ├── TooManyKeysError            no more keys to the API can be made
         └── EmbeddedServerError         the embedded PostgreSQL cannot be started
     """
 

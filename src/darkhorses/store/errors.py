@@ -40,6 +40,14 @@ class TooManyWebhooksError(StoreError):
     """No more webhooks can be registered."""
 
 
+class UnknownKeyError(StoreError):
+    """No key to the API that is good has this id."""
+
+
+class TooManyKeysError(StoreError):
+    """No more keys to the API can be made."""
+
+
 class EmbeddedServerError(StoreError):
     """The embedded PostgreSQL cannot be started or found."""
 

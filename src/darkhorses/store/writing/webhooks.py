@@ -14,6 +14,7 @@ from darkhorses.store.errors import TooManyWebhooksError
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 from darkhorses.store.webhooks import unknown
+from darkhorses.store.writing.tags import rows_of
 
 MOST_WEBHOOKS = 100
 """Each may have a few messages on their way at any time."""
@@ -43,7 +44,7 @@ async def add(
         now=now,
         most=MOST_WEBHOOKS,
     )
-    if not _rows(done):
+    if not rows_of(done):
         raise TooManyWebhooksError(f"there are {MOST_WEBHOOKS} webhooks already: remove one first")
     return webhook_id
 
@@ -77,14 +78,9 @@ async def remove(connection: Connection, webhook_id: str) -> None:
 
 async def replay(connection: Connection, webhook_id: str, *, now: datetime) -> int:
     """Let its dead messages be tried again from the beginning; how many there are."""
-    return _rows(await queries.webhooks_replay(connection, webhook_id=webhook_id, now=now))
-
-
-def _rows(command_tag: Any) -> int:
-    """How many rows a statement wrote: ``UPDATE 1``."""
-    return int(str(command_tag).rpartition(" ")[2])
+    return rows_of(await queries.webhooks_replay(connection, webhook_id=webhook_id, now=now))
 
 
 def _require(command_tag: Any, webhook_id: str) -> None:
-    if not _rows(command_tag):
+    if not rows_of(command_tag):
         raise unknown(webhook_id)
