@@ -25,6 +25,7 @@ from darkhorses.api.edge import Edge, Headers
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
+from darkhorses.api.metrics import Metrics
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
@@ -84,6 +85,8 @@ def build_edge(
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
     queued = QueuedDatabase(database)
     price_paths = PricePaths(queued)
+    exports = Exports(database, at_once=exports_at_once)
+    metrics = Metrics(database, publisher, streams, exports)
     application = create_application(
         Services(
             publisher=publisher,
@@ -91,7 +94,8 @@ def build_edge(
             stored_races=StoredRaces(queued),
             reference=Reference(database, clock=clock),
             history=History(queued, clock=clock),
-            exports=Exports(database, at_once=exports_at_once),
+            exports=exports,
+            metrics=metrics,
             operations=operations(database, clock),
             mover_marks=MoverMarks(publisher, price_paths, clock),
             settlements=Settlements(queued),
@@ -102,7 +106,7 @@ def build_edge(
         )
     )
     guarded = application if access is None else access.around(application)
-    return Edge(guarded, clock_headers=clock_headers)
+    return Edge(guarded, meter=metrics.requests, clock_headers=clock_headers)
 
 
 async def run_api(

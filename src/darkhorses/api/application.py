@@ -14,6 +14,7 @@ from darkhorses.api import (
     export_routes,
     history_routes,
     live_routes,
+    metrics_routes,
     mover_routes,
     opportunity_routes,
     race_routes,
@@ -33,6 +34,7 @@ from darkhorses.api.dashboard.words import make_environment
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
+from darkhorses.api.metrics import Metrics
 from darkhorses.api.parameters import refuse_unknown_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
@@ -47,6 +49,7 @@ from darkhorses.readmodel.price_paths import PricePaths
 _ROUTES = (
     *dashboard_routes.ROUTES,
     *status_routes.ROUTES,
+    *metrics_routes.ROUTES,
     *live_routes.ROUTES,
     *race_routes.ROUTES,
     *settlement_routes.ROUTES,
@@ -86,6 +89,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     reference: Reference
     history: History
     exports: Exports
+    metrics: Metrics
     operations: Kept[Operations]
     mover_marks: MoverMarks
     settlements: Settlements

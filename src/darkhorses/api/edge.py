@@ -15,6 +15,8 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
+from darkhorses.api.metering import RequestMeter, client_kind, route_of
+
 log = structlog.get_logger()
 
 _POLICY = (
@@ -33,6 +35,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 _UNANSWERED = 499
 """What the log says of a request that went away, or was cut, before it had an answer."""
 
+_ASKED_ALL_DAY = frozenset(("/health", "/metrics"))
 _IS_HEAD = "darkhorses.is_head"
 
 
@@ -44,8 +47,15 @@ def is_head(scope: Scope) -> bool:
 class Edge:
     """An ASGI application around another; ``clock_headers`` tell another time than the real one."""
 
-    def __init__(self, app: ASGIApp, *, clock_headers: Callable[[], Headers] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        meter: RequestMeter,
+        clock_headers: Callable[[], Headers] | None = None,
+    ) -> None:
         self._app = app
+        self._meter = meter
         self._clock_headers = clock_headers
         self._requests: set[asyncio.Task[Any]] = set()
 
@@ -81,36 +91,58 @@ class Edge:
         try:
             await self._app(scope, receive, send_outwards)
         finally:
+            self._meter.count_socket(code)
             milliseconds = round((time.perf_counter() - started) * 1000, 2)
             log.info("socket.served", path=scope["path"], code=code, ms=milliseconds)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        began: float | None = None
+        sent = 0
         status = _UNANSWERED
         is_head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]  # http scopes have one
         if is_head:
             scope = {**scope, "method": "GET", _IS_HEAD: True}  # type: ignore[assignment]  # a scope is a dict to ASGI
 
         async def send_outwards(message: Message) -> None:
-            nonlocal status
+            nonlocal status, began, sent
             if message["type"] == "http.response.start":
+                began = time.perf_counter()
                 status = message["status"]
                 clock = self._clock_headers() if self._clock_headers is not None else ()
                 message = _with_headers(message, (*_HEADERS, *clock))
-            elif message["type"] == "http.response.body" and is_head:
-                message = {**message, "body": b""}
+            elif message["type"] == "http.response.body":
+                if is_head:
+                    message = {**message, "body": b""}
+                sent += len(message["body"])
             await send(message)
 
         try:
             await self._app(scope, receive, send_outwards)
         finally:
-            log.info(
+            ended = time.perf_counter()
+            method = "HEAD" if is_head else scope["method"]  # type: ignore[typeddict-item]
+            route = route_of(scope)
+            self._meter.count(route, method, status, (began or ended) - started)
+            # A platform asks for these all day long.
+            say = log.debug if route in _ASKED_ALL_DAY else log.info
+            say(
                 "request.served",
-                method="HEAD" if is_head else scope["method"],  # type: ignore[typeddict-item]
+                method=method,
                 path=scope["path"],
+                route=route,
                 status=status,
-                ms=round((time.perf_counter() - started) * 1000, 2),
+                ms=round((ended - started) * 1000, 2),
+                bytes=sent,
+                client=client_kind(scope),
+                **_key_of(scope),
             )
+
+
+def _key_of(scope: Scope) -> dict[str, str]:
+    """The public part of the key that a request came with, if it had one."""
+    key = scope.get("darkhorses.key_id")
+    return {} if key is None else {"key": str(key)}
 
 
 def _with_headers(message: HTTPResponseStartEvent, headers: Headers) -> HTTPResponseStartEvent:

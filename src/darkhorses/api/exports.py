@@ -42,6 +42,12 @@ class Exports:
     def __init__(self, database: Database, *, at_once: int) -> None:
         self._database = database
         self._free = at_once
+        self._at_once = at_once
+
+    @property
+    def running(self) -> int:
+        """Exports under way."""
+        return self._at_once - self._free
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Database]:

@@ -12,6 +12,7 @@ what lies beyond it is what waits for this client, bounded by the tail's own bou
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -63,6 +64,8 @@ class Feed:
     ) -> None:
         self.follower = follower
         self.tail = follower.tail
+        self.events_sent = 0
+        self.resyncs: Counter[str] = Counter()
         self._database = database
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -223,6 +226,7 @@ class Reader:
             yield chunk
 
     async def _resync(self, reason: ResyncReason) -> AsyncIterator[bytes]:
+        self._feed.resyncs[reason.value] += 1
         told = Resync(
             reason=reason, detail=RESYNC_DETAILS[reason], last_event_id=str(self._position)
         )
@@ -284,6 +288,7 @@ class Reader:
             for event in events
             if filters.takes(event)
         ]
+        self._feed.events_sent += len(frames)
         return self._form.chunks(frames) if frames else ()
 
     def _race_body(self, race: MarketRace, standing: Standing, *, with_prices: bool) -> bytes:
@@ -311,12 +316,16 @@ class Reader:
         """A batch as it is sent to this client; made once for all who ask for the same."""
         if self._beyond is not None:
             if not batch.start.has_reached(self._beyond):
-                return self._form.joined(self._frames(batch.events_beyond(self._beyond)))
+                frames = self._frames(batch.events_beyond(self._beyond))
+                self._feed.events_sent += len(frames)
+                return self._form.joined(frames)
             self._beyond = None
         key = self._form.name, self._filters
         kept = batch.renderings.get(key)
         if kept is None:
-            kept = self._form.joined(self._frames(batch.events))
+            frames = self._frames(batch.events)
+            kept = self._form.joined(frames), len(frames)
             if len(batch.renderings) < MOST_RENDERINGS:
                 batch.renderings[key] = kept
-        return kept
+        self._feed.events_sent += kept[1]
+        return kept[0]

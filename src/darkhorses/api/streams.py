@@ -6,7 +6,7 @@ does not take it for long is let go, and all are when the service stops.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -185,6 +185,8 @@ class Streams:
         self._most_clients = most_clients
         self._keep_alive = keep_alive.total_seconds()
         self._sessions: set[Session] = set()
+        self.dropped: Counter[str] = Counter()
+        self.refused = 0
         self._news = asyncio.Event()
         self._is_closed = False
         self._told: StreamStatus | None = None
@@ -197,9 +199,14 @@ class Streams:
         """When the next client is to come back after it has lost its stream."""
         return next(self._retries)
 
+    def clients(self) -> Counter[str]:
+        """Clients at present, by the form in which they are sent events."""
+        return Counter(session.form.name for session in self._sessions)
+
     def require_room(self) -> None:
         """Raise TooManyClientsError when no further client can be let in."""
         if self._is_closed or len(self._sessions) >= self._most_clients:
+            self.refused += 1
             raise TooManyClientsError(f"there are {len(self._sessions)} clients already")
 
     @contextmanager
@@ -212,6 +219,8 @@ class Streams:
             yield session
         finally:
             self._sessions.discard(session)
+            if session.ending in (Ending.ABUSE, Ending.TOO_LARGE):
+                self.dropped[session.ending.name.lower()] += 1
 
     async def finish(self, within: timedelta) -> None:
         """Let nobody in any more, and give every stream so long to end."""
@@ -253,6 +262,7 @@ class Streams:
                     session.wake(is_idle=True)
             elif now - session.sending_since >= STUCK.total_seconds() and session.task is not None:
                 log.info("stream.stuck", seconds=round(now - session.sending_since))
+                self.dropped["stuck"] += 1
                 session.task.cancel()
 
     def _judge(self) -> None:

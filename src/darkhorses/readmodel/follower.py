@@ -59,7 +59,8 @@ class SeenWorkers(msgspec.Struct, frozen=True, kw_only=True):
 class Follower:
     """Keeps ``now`` and ``workers`` up to date while ``run`` runs; never writes.
 
-    ``workers`` stays None where nobody asks for them.
+    ``workers`` stays None where nobody asks for them. ``read_at`` is the last turn that read the
+    database, ``lag`` how long the newest price change took from being seen to being here.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class Follower:
         self.now = Followed(market=Market(from_day=_first_day(clock())))
         self.tail = Tail(self.now.market.from_day)
         self.workers: SeenWorkers | None = None
+        self.read_at: datetime | None = None
+        self.lag: timedelta | None = None
 
     def wake(self) -> None:
         """Have the next turn come at once."""
@@ -116,7 +119,11 @@ class Follower:
         first_day = _first_day(now)
         if market.from_day != first_day:
             market = market.from_day_on(first_day)
+        seen_before = self.tail.newest_seen_at
         market = await refreshed(self._database, market, self.tail, now)
+        self.read_at = self._clock()
+        if self.tail.newest_seen_at not in (None, seen_before):
+            self.lag = self.read_at - self.tail.newest_seen_at
         workers = await self._seen_workers()
         await self._set_up_to_date(market, workers)
 

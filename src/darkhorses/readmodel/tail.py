@@ -53,7 +53,7 @@ class Batch:
         self.end = end
         self.size = sum(len(event.data) + len(event.full or b"") for event in events)
         self.is_of_time = start == end
-        self.renderings: dict[object, bytes] = {}
+        self.renderings: dict[object, tuple[bytes, int]] = {}
 
     def is_beyond(self, position: Position) -> bool:
         """Whether someone at a position has still to be told some of it.
@@ -96,6 +96,7 @@ class Tail:
         self._bytes = 0
         self._listeners: list[Callable[[], None]] = []
         self.life = 0
+        self.newest_seen_at: datetime | None = None
         self.first_number = 0
         self.start = self.position = Position()
         self.base = Base(
@@ -127,6 +128,7 @@ class Tail:
             return
         revision = self.position.revision
         end = Position(change_id=changes[-1].change_id, revision=revision)
+        self.newest_seen_at = changes[-1].seen_at
         self._append(tuple(price_event(change, revision=revision) for change in changes), end)
         self._tell()
 

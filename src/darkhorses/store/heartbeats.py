@@ -9,6 +9,7 @@ from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.errors import StoreError
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
+from darkhorses.store.worker_figures import WorkerFigures
 
 ALIVE = timedelta(seconds=15)
 """A worker whose last heartbeat is older than this counts as gone."""
@@ -38,6 +39,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 _JOBS = msgspec.json.Decoder(dict[str, JobStatus])
 _FEED = msgspec.json.Decoder(FeedStatus)
+_FIGURES = msgspec.json.Decoder(WorkerFigures)
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     jobs: dict[str, JobStatus]
     feed: FeedStatus
+    figures: WorkerFigures = msgspec.field(default_factory=WorkerFigures)
 
 
 class ReceivedHeartbeat(Heartbeat, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ def _received(row: asyncpg.Record) -> ReceivedHeartbeat:
     try:
         fields["jobs"] = _JOBS.decode(fields["jobs"])
         fields["feed"] = _FEED.decode(fields["feed"])
+        fields["figures"] = _FIGURES.decode(fields["figures"])
     except msgspec.DecodeError as error:
         raise StoreError(
             f"the heartbeat of {row['worker_id']} cannot be understood: {error}"

@@ -73,6 +73,12 @@ class Database:
             await pool
         return cls(pool, url)
 
+    @property
+    def connections(self) -> tuple[int, int, int]:
+        """Connections that are in use, that are open, and that may be open."""
+        is_open = self._pool.get_size()
+        return is_open - self._pool.get_idle_size(), is_open, self._pool.get_max_size()
+
     async def close(self) -> None:
         """Close every connection; those in use are cut."""
         self._pool.terminate()

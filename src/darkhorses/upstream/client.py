@@ -6,8 +6,9 @@ answers are tried again with full jitter or as ``Retry-After`` says; refusals ne
 """
 
 import asyncio
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -85,9 +86,16 @@ class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcomes(msgspec.Struct, kw_only=True):
-    """What the feed answered since the start: requests by outcome, and the last failure."""
+    """What the feed answered since the start: requests by outcome, and the last failure.
+
+    ``by_endpoint`` names outcomes ``ok``, ``throttled``, ``unavailable``, … after the errors.
+    """
 
     counts: Counter[str]
+    by_endpoint: defaultdict[str, Counter[str]] = msgspec.field(
+        default_factory=lambda: defaultdict(Counter)
+    )
+    retries: int = 0
     last_failure: FeedError | None = None
     last_failure_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -296,7 +304,7 @@ class RacingApi:
             | tenacity.stop_before_delay(self._access.patience.total_seconds()),
             wait=self._wait,
             sleep=asyncio.sleep,
-            before_sleep=_log_retry,
+            before_sleep=self._note_retry,
             reraise=True,
         )
 
@@ -319,6 +327,10 @@ class RacingApi:
             wait = error.retry_after
             return wait is None or wait <= self._access.longest_wait
         return isinstance(error, MalformedError)
+
+    def _note_retry(self, state: tenacity.RetryCallState) -> None:
+        self.outcomes.retries += 1
+        _log_retry(state)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         """Seconds to the next try: what the feed asked for plus a little, else full jitter."""
@@ -343,6 +355,7 @@ class RacingApi:
                 raise
             finally:
                 self.outcomes.counts[outcome] += 1
+                self.outcomes.by_endpoint[endpoint.value][_outcome_named(outcome)] += 1
             return body
 
     async def _send(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
@@ -400,6 +413,11 @@ def _detail(body: bytes) -> str:
         ]
         return "; ".join(parts)[:300]
     return str(detail or "")[:300]
+
+
+def _outcome_named(name: str) -> str:
+    """An error's name in small letters: ThrottledError is ``throttled``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Error")).lower()
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

@@ -19,6 +19,7 @@ from darkhorses.settings import Settings
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures
 from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.pacing import Paces
@@ -126,7 +127,8 @@ class _Worker:
         self._shift: Shift | None = None
         self._news = asyncio.Event()
         to_deliver = asyncio.Event()
-        self._collector = Collector(database, clock, on_messages=to_deliver.set)
+        figures = WorkerFigures()
+        self._collector = Collector(database, clock, on_messages=to_deliver.set, figures=figures)
         self._live = LiveOdds(feed, self._collector, regions=plan.regions, clock=clock)
         self._leadership = Leadership(
             database, self._id, on_gain=self._begin_shift, on_loss=self._end_shift
@@ -136,11 +138,12 @@ class _Worker:
             clock,
             on_lease_lost=self._leadership.step_down,
             on_news=self._news.set,
+            figures=figures,
         )
         self._jobs = (
             reference_job(feed, database, regions=plan.regions, clock=clock),
             historical_odds_job(feed, database, regions=plan.regions, clock=clock),
-            gap_repair_job(feed, database, self._collector.writing, clock=clock),
+            gap_repair_job(feed, database, self._collector.writing, clock=clock, figures=figures),
             retention_job(database, retention, self._collector.writing, clock=clock),
             statistics_job(database, card_interval=plan.poll_interval, clock=clock),
         )
@@ -151,6 +154,7 @@ class _Worker:
             boundary=self._boundary,
             news=to_deliver,
             status=lambda: collecting_status(self._boundary.statuses.get(LIVE_ODDS), clock()),
+            figures=figures,
         )
         for job in (LIVE_ODDS, HOT_RACES, WEBHOOKS, *(job.name for job in self._jobs)):
             self._boundary.expect(job)
@@ -163,6 +167,8 @@ class _Worker:
             next_runs=lambda: {} if self._shift is None else self._shift.next_runs(),
             started_at=clock(),
             news=self._news,
+            figures=figures,
+            epoch=lambda: None if (lease := self._leadership.lease) is None else lease.epoch,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -25,6 +25,7 @@ from darkhorses.domain.repairs import Outage, is_outage
 from darkhorses.domain.stages import is_over
 from darkhorses.store.known_races import known_races
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing.lease import Lease
 from darkhorses.store.writing.market import PollCycle, Written, write_market
 
@@ -60,11 +61,16 @@ class Collector:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, on_messages: Callable[[], None] = lambda: None
+        self,
+        database: Database,
+        clock: Clock,
+        on_messages: Callable[[], None] = lambda: None,
+        figures: WorkerFigures | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_messages = on_messages
+        self._figures = figures if figures is not None else WorkerFigures()
         self.writing = asyncio.Lock()
         self._known: dict[RaceId, KnownRace] = {}
         self._looked_at: dict[RaceId, datetime] = {}
@@ -134,6 +140,7 @@ class Collector:
                     self.forget()
                     raise
                 self._remember(deltas)
+                self._figures.last_commit_at = self._clock()
                 self._say(written)
             return len(deltas)
 
@@ -186,6 +193,7 @@ class Collector:
         self._remember(deltas)
         self._looked_at.update((delta.after.race.race_id, seen_at) for delta in deltas)
         self._quoting.update(page.bookmakers)
+        self._count(page, written, is_whole=cycle is not None and not failed_pages)
         self._say(written)
         return Collected(
             races=len(page.cards),
@@ -240,6 +248,17 @@ class Collector:
 
     def _remember(self, deltas: Iterable[RaceDelta]) -> None:
         self._known.update((delta.after.race.race_id, delta.after) for delta in deltas)
+
+    def _count(self, page: CardPage, written: Written, *, is_whole: bool) -> None:
+        figures, now = self._figures, self._clock()
+        figures.last_commit_at = now
+        if is_whole:
+            figures.last_card_at = now
+        if written.changes:
+            figures.last_change_at = now
+            add(figures.changes, "poll", written.changes)
+        for piece in page.unreadable:
+            add(figures.quarantined, piece.kind)
 
     def _say(self, written: Written) -> None:
         if written.messages:

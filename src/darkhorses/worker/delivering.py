@@ -20,6 +20,7 @@ from darkhorses.domain.webhooks import LONGEST_WAIT, next_attempt_at
 from darkhorses.store.errors import StoreError
 from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing import outbox
 from darkhorses.store.writing.lease import Lease, writing_transaction
 from darkhorses.store.writing.outbox import Claimed, Outcome
@@ -57,6 +58,7 @@ class Deliveries:
         boundary: JobBoundary,
         news: asyncio.Event,
         status: Callable[[], ToldStatus | None],
+        figures: WorkerFigures | None = None,
     ) -> None:
         self._database = database
         self._sender = sender
@@ -64,6 +66,7 @@ class Deliveries:
         self._boundary = boundary
         self._news = news
         self._status = status
+        self._figures = figures if figures is not None else WorkerFigures()
         self._on_their_way: set[asyncio.Task[None]] = set()
         self._busy: Counter[str] = Counter()
         self._paused: dict[str, datetime] = {}
@@ -162,6 +165,7 @@ class Deliveries:
             ms=int((time.monotonic() - started) * 1000),
         )
         _log_outcome(message, outcome)
+        add(self._figures.deliveries, "delivered" if outcome.delivered else "failed")
         self._outcomes.append(outcome)
         self._news.set()
 

@@ -38,6 +38,7 @@ from darkhorses.store.gap_repairs import (
     runners_to_repair,
 )
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing.gap_repairs import (
     RaceRepair,
     begin_repair,
@@ -106,12 +107,18 @@ class GapRepair:
     """
 
     def __init__(
-        self, feed: RacingApi, database: Database, writing: asyncio.Lock, clock: Clock
+        self,
+        feed: RacingApi,
+        database: Database,
+        writing: asyncio.Lock,
+        clock: Clock,
+        figures: WorkerFigures | None = None,
     ) -> None:
         self._feed = feed
         self._database = database
         self._writing = writing
         self._clock = clock
+        self._figures = figures if figures is not None else WorkerFigures()
         self._not_in_plan: str | None = None
 
     async def run(self, lease: Lease, *, at_most: timedelta | None = None) -> Repaired:
@@ -138,6 +145,9 @@ class GapRepair:
         except PlanTooSmallError as error:
             self._not_in_plan = one.done.stopped = str(error)
             _log.warning("gap_repair.not_in_plan", error=str(error))
+        finally:
+            if one.done.added:
+                add(self._figures.changes, "history", one.done.added)
         _log.info("gap_repair.finished", **msgspec.structs.asdict(one.done))
         return one.done
 
@@ -274,10 +284,15 @@ class _Pass:
 
 
 def gap_repair_job(
-    feed: RacingApi, database: Database, writing: asyncio.Lock, *, clock: Clock
+    feed: RacingApi,
+    database: Database,
+    writing: asyncio.Lock,
+    *,
+    clock: Clock,
+    figures: WorkerFigures | None = None,
 ) -> ScheduledJob:
     """Schedule it: every 5 minutes, after the shift's first looks."""
-    repair = GapRepair(feed, database, writing, clock)
+    repair = GapRepair(feed, database, writing, clock, figures)
     return ScheduledJob(
         name=GAP_REPAIR,
         reason="every 5 minutes",

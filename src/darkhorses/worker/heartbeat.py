@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -15,6 +17,7 @@ from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.errors import StoreError
 from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures
 from darkhorses.store.writing import heartbeats
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.jobs import JobBoundary
@@ -41,6 +44,8 @@ class Heart:
         next_runs: Callable[[], Mapping[str, datetime]],
         started_at: datetime,
         news: asyncio.Event,
+        figures: WorkerFigures,
+        epoch: Callable[[], int | None],
     ) -> None:
         self._worker_id = worker_id
         self._database = database
@@ -50,6 +55,8 @@ class Heart:
         self._next_runs = next_runs
         self._started_at = started_at
         self._news = news
+        self._figures = figures
+        self._epoch = epoch
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -80,6 +87,19 @@ class Heart:
             started_at=self._started_at,
             jobs=self._jobs(),
             feed=feed_status(self._feed),
+            figures=self._counted(),
+        )
+
+    def _counted(self) -> WorkerFigures:
+        outcomes = self._feed.outcomes
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return msgspec.structs.replace(
+            self._figures,
+            feed_requests={name: dict(counts) for name, counts in outcomes.by_endpoint.items()},
+            feed_retries=outcomes.retries,
+            epoch=self._epoch(),
+            cpu_seconds=round(usage.ru_utime + usage.ru_stime, 2),
+            memory_bytes=_resident_bytes(),
         )
 
     def _jobs(self) -> dict[str, JobStatus]:
@@ -94,6 +114,15 @@ class Heart:
             job: msgspec.structs.replace(status, reason="standby: another worker leads")
             for job, status in jobs.items()
         }
+
+
+def _resident_bytes() -> int:
+    """The memory that this process has at present; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
 
 
 def feed_status(feed: RacingApi) -> FeedStatus:

@@ -1,6 +1,7 @@
 """The boundary of a job: what it did is remembered, how it failed is recorded, nothing escapes."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.store.errors import LeaseLostError, StoreError
 from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
+from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing import job_runs
 
 _log = structlog.get_logger("darkhorses.worker")
@@ -35,11 +37,13 @@ class JobBoundary:
         *,
         on_lease_lost: Callable[[], None],
         on_news: Callable[[], None] = lambda: None,
+        figures: WorkerFigures | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_lease_lost = on_lease_lost
         self._on_news = on_news
+        self._figures = figures if figures is not None else WorkerFigures()
         self._statuses: dict[str, JobStatus] = {}
 
     @property
@@ -65,13 +69,16 @@ class JobBoundary:
         before = self._statuses.get(job, JobStatus(status="waiting"))
         running = msgspec.structs.replace(before, status="running", last_run=started, reason=reason)
         self._statuses[job] = running
+        begun = time.monotonic()
         try:
             detail = await work()
         except asyncio.CancelledError:
             self._statuses[job] = before
             raise
         except LeaseLostError as error:
+            self._figures.fenced_writes += 1
             self._fail(job, running, str(error))
+            self._count(job, "failed", begun)
             self._on_lease_lost()
             return False
         except Exception as error:  # noqa: BLE001  # a job's boundary: it is recorded here
@@ -80,6 +87,7 @@ class JobBoundary:
             if message != before.error:
                 _log.error("job.failed", job=job, error=message, exc_info=None if known else error)
             self._fail(job, running, message)
+            self._count(job, "failed", begun)
             if message != before.error:
                 self._on_news()
             if record_failure:
@@ -88,6 +96,7 @@ class JobBoundary:
         self._statuses[job] = msgspec.structs.replace(
             running, status="ok", last_success=self._clock(), error=None
         )
+        self._count(job, "ok", begun)
         if before.error is not None or before.last_success is None:
             self._on_news()
         if before.error is not None:
@@ -95,6 +104,11 @@ class JobBoundary:
         if record_success:
             await self._record(job, started, detail=detail)
         return True
+
+    def _count(self, job: str, outcome: str, begun: float) -> None:
+        add(self._figures.job_runs.setdefault(job, {}), outcome)
+        seconds = self._figures.job_seconds
+        seconds[job] = round(seconds.get(job, 0.0) + time.monotonic() - begun, 3)
 
     def _fail(self, job: str, running: JobStatus, message: str) -> None:
         self._statuses[job] = msgspec.structs.replace(running, status="failed", error=message)

@@ -23,6 +23,7 @@ async def beat(connection: Connection, heartbeat: Heartbeat) -> None:
         started_at=heartbeat.started_at,
         jobs=msgspec.json.encode(heartbeat.jobs).decode(),
         feed=msgspec.json.encode(heartbeat.feed).decode(),
+        figures=msgspec.json.encode(heartbeat.figures).decode(),
     )
 
 
