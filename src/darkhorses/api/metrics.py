@@ -64,6 +64,8 @@ class Metrics(Collector):
             self._known = None
             self._answers = False
         encoder, media_type = choose_encoder(accept)
+        if media_type.startswith("text/"):
+            media_type = media_type.replace("; charset=utf-8", "")  # Litestar says it itself
         return encoder(self._registry), media_type
 
     def describe(self) -> Iterator[Metric]:
@@ -111,7 +113,7 @@ class Metrics(Collector):
             ("lease_epoch", "Epoch of the lease; it grows with every takeover.", known.lease_epoch),
             ("lease_held", "1 when a worker holds the lease, else 0.", known.lease_is_live),
             (
-                "race_days_missing",
+                "gaps_left",
                 "Days of a region, of the last seven, of which cards or results are missing.",
                 known.race_days_missing,
             ),

@@ -108,7 +108,8 @@ def _work(alive: list[ReceivedHeartbeat]) -> Iterator[Metric]:
 
 
 def _jobs(alive: list[ReceivedHeartbeat]) -> Iterator[Metric]:
-    labels = ["worker_id", "job"]
+    # Prometheus gives its own label ``job`` to all that it scrapes.
+    labels = ["worker_id", "worker_job"]
     runs = CounterMetricFamily(
         f"{_PREFIX}job_runs", "Runs of jobs, by outcome.", labels=[*labels, "outcome"]
     )
