@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
+from urllib.parse import unquote, urlsplit
 
 import dotenv
 import msgspec
@@ -90,7 +91,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     sentry_dsn: Annotated[
-        str | None, _setting("SENTRY_DSN", "reserved for error reports", "https://…", secret=True)
+        str | None, _setting("SENTRY_DSN", "where errors are reported to", "https://…", secret=True)
+    ] = None
+    otlp_endpoint: Annotated[
+        Annotated[str, Meta(pattern=r"^https?://")] | None,
+        _setting(
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "where traces are sent to, by OTLP over HTTP; OpenTelemetry reads its other variables",
+            "an http(s) address",
+        ),
     ] = None
     api_keys: Annotated[
         str,
@@ -263,6 +272,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "a path, wherever the worker runs",
         ),
     ] = None
+
+
+def secret_texts(settings: Settings) -> list[str]:
+    """What must never be told: the secret settings, and the database's password by itself."""
+    values = [getattr(settings, field) for field, of in variables().items() if of.secret]
+    texts = [value for value in values if isinstance(value, str)]
+    password = urlsplit(settings.database_url or "").password
+    return [*texts, password, unquote(password)] if password else texts
 
 
 def variables() -> dict[str, Variable]:

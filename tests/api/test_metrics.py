@@ -46,7 +46,7 @@ async def scraped(api: RunningApi) -> Samples:
     assert answer.status_code == 200
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)
+        for family in text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
 

@@ -8,6 +8,7 @@ when the service stops.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from darkhorses.api.metering import RequestMeter, client_kind, route_of
+from darkhorses.tracing import span
 
 log = structlog.get_logger()
 
@@ -117,8 +119,16 @@ class Edge:
                 sent += len(message["body"])
             await send(message)
 
+        path = scope["path"]
         try:
-            await self._app(scope, receive, send_outwards)
+            # A platform asks for health and metrics all day long: they are not traced.
+            with span("request") if path not in _ASKED_ALL_DAY else nullcontext() as traced:
+                try:
+                    await self._app(scope, receive, send_outwards)
+                finally:
+                    if traced is not None:
+                        traced.update_name(f"{scope['method']} {route_of(scope)}")  # type: ignore[typeddict-item]
+                        traced.set_attribute("http.response.status_code", status)
         finally:
             ended = time.perf_counter()
             method = "HEAD" if is_head else scope["method"]  # type: ignore[typeddict-item]
@@ -129,7 +139,7 @@ class Edge:
             say(
                 "request.served",
                 method=method,
-                path=scope["path"],
+                path=path,
                 route=route,
                 status=status,
                 ms=round((ended - started) * 1000, 2),

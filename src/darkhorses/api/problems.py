@@ -13,8 +13,10 @@ from litestar.types import ExceptionHandlersMap
 
 from darkhorses.api.encoding import encode
 from darkhorses.api.exports import ExportsBusyError
+from darkhorses.api.metering import route_of
 from darkhorses.api.naming import query_names
 from darkhorses.api.publishing import NotLoadedError
+from darkhorses.error_reports import report
 from darkhorses.store.errors import DatabaseBusyError, StoreError
 
 log = structlog.get_logger()
@@ -208,8 +210,9 @@ def _not_computed(_: Request[Any, Any, Any], __: NotComputedError) -> Response[b
     )
 
 
-def _unexpected(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     log.error("request.failed", exc_info=error)
+    report(error, route=route_of(request.scope))
     return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from darkhorses.commands.starting import DAY, start_settings
+from darkhorses.commands.starting import DAY, start_settings, watched
 
 _FASTEST = 100_000
 
@@ -20,7 +20,8 @@ def api() -> None:
 
     from darkhorses.api.app import run_api  # noqa: PLC0415
 
-    uvloop.run(run_api(settings))
+    with watched(settings, "api"):
+        uvloop.run(run_api(settings))
 
 
 @click.command()
@@ -29,7 +30,8 @@ def worker() -> None:
     settings = start_settings()
     from darkhorses.worker.app import run_worker  # noqa: PLC0415
 
-    asyncio.run(run_worker(settings))
+    with watched(settings, "worker"):
+        asyncio.run(run_worker(settings))
 
 
 @click.command(short_help="Simulate The Racing API on this machine.")

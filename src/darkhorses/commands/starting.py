@@ -1,6 +1,7 @@
 """How every command starts and ends: settings, logs, exit codes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,3 +44,17 @@ def print_found(found: Any, lines: Sequence[str], *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(found).decode())
     elif lines:
         click.echo("\n".join(lines))
+
+
+@contextmanager
+def watched(settings: "Settings", process: str) -> Iterator[None]:
+    """Have traces and reports of errors sent while a process runs, where the settings say so."""
+    from darkhorses.error_reports import reported  # noqa: PLC0415
+    from darkhorses.settings import secret_texts  # noqa: PLC0415
+    from darkhorses.tracing import traced  # noqa: PLC0415
+
+    with (
+        reported(settings.sentry_dsn, process, secrets=secret_texts(settings)),
+        traced(settings.otlp_endpoint, process),
+    ):
+        yield

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from darkhorses.store.errors import DatabaseBusyError, database_errors
+from darkhorses.tracing import span
 
 # asyncpg's classes are generic in their stubs alone.
 if TYPE_CHECKING:
@@ -105,10 +106,11 @@ class Database:
         self, *, statement_timeout: timedelta | None = None
     ) -> AsyncIterator[Connection]:
         """Borrow a connection in a transaction; each statement in it has a time limit."""
-        async with self.connection() as connection, connection.transaction():
-            if statement_timeout is not None:
-                await _limit_statements(connection, statement_timeout)
-            yield connection
+        with span("transaction"):
+            async with self.connection() as connection, connection.transaction():
+                if statement_timeout is not None:
+                    await _limit_statements(connection, statement_timeout)
+                yield connection
 
 
 class QueuedDatabase(Database):

@@ -26,6 +26,7 @@ from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
 from darkhorses.domain.results import ResultPage
 from darkhorses.domain.retry_after import read_retry_after
+from darkhorses.tracing import span
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
 from darkhorses.upstream.errors import (
     BadCredentialsError,
@@ -348,7 +349,8 @@ class RacingApi:
             await self._pacer.wait(endpoint)
             outcome = "failed"
             try:
-                body = await self._send(path, query)
+                with span(f"feed {endpoint.value}"):
+                    body = await self._send(path, query)
                 outcome = "ok"
             except FeedError as error:
                 outcome = type(error).__name__

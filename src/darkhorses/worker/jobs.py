@@ -9,11 +9,13 @@ import msgspec
 import structlog
 
 from darkhorses.domain.errors import DarkHorsesError
+from darkhorses.error_reports import report
 from darkhorses.store.errors import LeaseLostError, StoreError
 from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing import job_runs
+from darkhorses.tracing import span
 
 _log = structlog.get_logger("darkhorses.worker")
 
@@ -71,14 +73,15 @@ class JobBoundary:
         self._statuses[job] = running
         begun = time.monotonic()
         try:
-            detail = await work()
+            with span(f"job {job}"):
+                detail = await work()
         except asyncio.CancelledError:
             self._statuses[job] = before
             raise
         except LeaseLostError as error:
             self._figures.fenced_writes += 1
             self._fail(job, running, str(error))
-            self._count(job, "failed", begun)
+            self._count(job, "failed", begun, says=_log.info)
             self._on_lease_lost()
             return False
         except Exception as error:  # noqa: BLE001  # a job's boundary: it is recorded here
@@ -86,8 +89,9 @@ class JobBoundary:
             message = str(error) if known else f"{type(error).__name__}: {error}"
             if message != before.error:
                 _log.error("job.failed", job=job, error=message, exc_info=None if known else error)
+                report(error, job=job)
             self._fail(job, running, message)
-            self._count(job, "failed", begun)
+            self._count(job, "failed", begun, says=_log.info if record_failure else _log.debug)
             if message != before.error:
                 self._on_news()
             if record_failure:
@@ -96,7 +100,7 @@ class JobBoundary:
         self._statuses[job] = msgspec.structs.replace(
             running, status="ok", last_success=self._clock(), error=None
         )
-        self._count(job, "ok", begun)
+        self._count(job, "ok", begun, says=_log.info if record_failure else _log.debug, of=detail)
         if before.error is not None or before.last_success is None:
             self._on_news()
         if before.error is not None:
@@ -105,10 +109,22 @@ class JobBoundary:
             await self._record(job, started, detail=detail)
         return True
 
-    def _count(self, job: str, outcome: str, begun: float) -> None:
+    def _count(
+        self,
+        job: str,
+        outcome: str,
+        begun: float,
+        *,
+        says: Callable[..., object],
+        of: job_runs.Detail | None = None,
+    ) -> None:
+        """Count a run and leave its line in the log; those by the thousand say it at DEBUG."""
+        took = time.monotonic() - begun
         add(self._figures.job_runs.setdefault(job, {}), outcome)
         seconds = self._figures.job_seconds
-        seconds[job] = round(seconds.get(job, 0.0) + time.monotonic() - begun, 3)
+        seconds[job] = round(seconds.get(job, 0.0) + took, 3)
+        found = msgspec.to_builtins(of) if of is not None else None
+        says("job.finished", job=job, outcome=outcome, ms=round(took * 1000), found=found)
 
     def _fail(self, job: str, running: JobStatus, message: str) -> None:
         self._statuses[job] = msgspec.structs.replace(running, status="failed", error=message)
