@@ -46,7 +46,7 @@ async def scraped(api: RunningApi) -> Samples:
     assert answer.status_code == 200
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]
+        for family in text_string_to_metric_families(answer.text)
         for sample in family.samples
     }
 
@@ -73,7 +73,7 @@ async def test_requests_are_counted_by_route_and_not_by_address(api: RunningApi)
 async def test_openmetrics_is_given_to_who_asks_for_it(api: RunningApi) -> None:
     answer = await api.get("/metrics", accept="application/openmetrics-text; version=1.0.0")
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
-    assert len(list(read_openmetrics(answer.text))) > 20
+    assert len(list(read_openmetrics(answer.text))) > 20  # type: ignore[no-untyped-call]  # the library leaves it without types
     plain = await api.get("/metrics")
     assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
