@@ -1,5 +1,5 @@
 -- What a worker counts, beside what it says of its jobs and the feed.
--- depends: 0007_webhooks
+-- depends: 0008_api_keys
 --
 -- Why it looks like this:
 -- * A worker has no HTTP server. What it counted since it began stands in its heartbeat, and the
