@@ -85,6 +85,12 @@ def worker() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Serve recorded answers (*.json) from a folder instead.",
 )
+@click.option(
+    "--served",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write every price that was served into a new file, as lines of JSON.",
+)
 def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> None:
     """Simulate The Racing API on this machine, for trying things out.
 
@@ -95,7 +101,7 @@ def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> No
     minutes before to 6½ hours after, so that every stage has races for six hours.
 
     GET /control/ledger counts requests; PUT /control/faults with {"429": 0.1} makes a tenth of
-    them fail, with {} none.
+    them fail, with {} none; GET /control/served gives the file of --served.
     """
     from darkhorses.simulator.running import Options, read_start, serve  # noqa: PLC0415
 
@@ -107,6 +113,8 @@ def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> No
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
+        if error.filename is not None:
+            raise click.UsageError(f"cannot write {error.filename} ({error.strerror})") from None
         message = f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port"
         raise click.ClickException(message) from None
 

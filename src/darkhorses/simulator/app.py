@@ -7,6 +7,7 @@ import zlib
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from darkhorses.domain.london import race_day
 from darkhorses.simulator.faults import Fault, Faults
 from darkhorses.simulator.limits import Limits
+from darkhorses.simulator.served import ServedLedger
 from darkhorses.simulator.server import Answer, Request
 from darkhorses.simulator.source import Selection, Source
 
@@ -65,18 +67,20 @@ class FeedApp:
     """Answers requests as The Racing API does; ``requests`` counts them by endpoint and outcome.
 
     Outside ``/v1``: ``GET /control/ledger``, and ``GET`` and ``PUT /control/faults`` with a JSON
-    object of kind and rate, such as ``{"429": 0.1}``; ``{}`` switches all faults off.
+    object of kind and rate, such as ``{"429": 0.1}``; ``{}`` switches all faults off. With a
+    ``served`` ledger ``GET /control/served`` gives its lines.
     """
 
     def __init__(
         self, *, source: Source, account: Account, clock: Callable[[], datetime],
-        faults: Faults, limits: Limits | None,
+        faults: Faults, limits: Limits | None, served: ServedLedger | None = None,
     ) -> None:  # fmt: skip
         self._source = source
         self._account = account
         self._clock = clock
         self.faults = faults
         self._limits = limits
+        self._served = served
         self.requests: dict[str, dict[str, int]] = {}
         self._answers: dict[str, Callable[..., Awaitable[bytes | None]]] = {
             "racecards/pro": self._racecards,
@@ -120,6 +124,10 @@ class FeedApp:
         if body is None:
             return _detail(404, "Not Found"), "404"
         answer = Answer(status=200, body=body)
+        if self._served is not None:
+            # Of an answer with nonsense in a runner the ledger has what it said before.
+            sent = partial(self._served.note, endpoint, body, now)
+            answer = msgspec.structs.replace(answer, sent=sent)
         if fault is not None:
             return self.faults.spoil(fault, answer), f"fault {fault}"
         return answer, "200"
@@ -199,6 +207,9 @@ class FeedApp:
         match request.method, request.path:
             case "GET", "/control/ledger":
                 return _json(200, self.requests)
+            case "GET", "/control/served" if self._served is not None:
+                lines = self._served.path.read_bytes()
+                return Answer(status=200, body=lines, media_type="application/x-ndjson")
             case "GET", "/control/faults":
                 return _json(200, {str(kind): rate for kind, rate in self.faults.rates.items()})
             case "PUT", "/control/faults":

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from darkhorses.simulator.generated import GeneratedSource
 from darkhorses.simulator.limits import Limits
 from darkhorses.simulator.replay import ReplaySource, read_recordings
 from darkhorses.simulator.schedule import AnchoredSchedule, OrdinarySchedule, Schedule
+from darkhorses.simulator.served import ServedLedger
 from darkhorses.simulator.server import HttpServer
 from darkhorses.simulator.source import Source
 
@@ -27,7 +28,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``start``: build the card around that instant instead of an ordinary race day; ``speed``
     divides the gaps of such a card and the minutes of every market; ``refresh`` seconds;
-    ``faults`` as ``KIND`` or ``KIND:RATE``; ``replay`` a folder of recorded answers.
+    ``faults`` as ``KIND`` or ``KIND:RATE``; ``replay`` a folder of recorded answers; ``served``
+    a file for the ledger of what was served.
     """
 
     seed: int = 1
@@ -40,6 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     limits: bool = True
     faults: tuple[str, ...] = ()
     replay: Path | None = None
+    served: Path | None = None
 
 
 class Simulator:
@@ -91,19 +94,26 @@ async def running_simulator(
     """A simulator in this event loop; no options, no limits. Raises OSError and ValueError."""
     options = options or Options(limits=False)
     source, unknown = _make_source(options)
-    app = FeedApp(
-        source=source,
-        account=Account(username=options.username, password=options.password, plan=options.plan),
-        clock=clock,
-        faults=Faults(options.seed, dict(map(read_fault, options.faults))),
-        limits=Limits() if options.limits else None,
-    )
-    server = HttpServer(app.handle)
-    await server.start(host, port)
-    try:
-        yield Simulator(app, server, host, unknown)
-    finally:
-        await server.stop()
+    with ExitStack() as stack:
+        served = None
+        if options.served is not None:
+            served = stack.enter_context(ServedLedger.open(options.served))
+        app = FeedApp(
+            source=source,
+            account=Account(
+                username=options.username, password=options.password, plan=options.plan
+            ),
+            clock=clock,
+            faults=Faults(options.seed, dict(map(read_fault, options.faults))),
+            limits=Limits() if options.limits else None,
+            served=served,
+        )
+        server = HttpServer(app.handle)
+        await server.start(host, port)
+        try:
+            yield Simulator(app, server, host, unknown)
+        finally:
+            await server.stop()
 
 
 async def serve(options: Options, *, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -28,7 +28,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer; ``hangs`` never comes, ``cut`` breaks off half-way through the body."""
+    """An answer; ``hangs`` never comes, ``cut`` breaks off half-way through the body.
+
+    ``sent`` is called once it has left whole.
+    """
 
     status: int
     body: bytes
@@ -36,6 +39,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str = "application/json"
     hangs: bool = False
     cut: bool = False
+    sent: Callable[[], None] | None = None
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -100,7 +104,10 @@ class HttpServer:
                 while await reader.read(_CHUNK):
                     pass
                 return
-            if not await _send(connection, writer, request, answer):
+            goes_on = await _send(connection, writer, request, answer)
+            if answer.sent is not None and not answer.cut:
+                answer.sent()
+            if not goes_on:
                 return
             connection.start_next_cycle()
 
