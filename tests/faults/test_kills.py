@@ -11,61 +11,7 @@ import pytest
 
 from darkhorses.store.pool import Database
 from tests.faults.days import Day
-from tests.faults.processes import Running
-
-_WRITING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'darkhorses worker'
-        AND xact_start IS NOT NULL
-"""
-
-
-class Pair:
-    """A leader and a standby; whoever is killed is replaced."""
-
-    def __init__(self, day: Day, stack: AsyncExitStack) -> None:
-        self._day = day
-        self._stack = stack
-        self.leader: Running
-        self.standby: Running
-        self.epochs: list[int] = []
-        self.amid_a_transaction = 0
-
-    async def begin(self) -> None:
-        """Start both, the leader first."""
-        self.leader = await self._start()
-        self.epochs.append((await self.leader.until("lease.acquired"))["epoch"])
-        self.standby = await self._start()
-        await self.standby.until("worker.started")
-
-    async def kill_leader(self, *, both: bool) -> None:
-        """Kill the leader, with ``both`` the standby too, and see the next one lead."""
-        self.amid_a_transaction += await self._transactions() > 0
-        await self.leader.kill()
-        if both:
-            await self.standby.kill()
-            self.standby = await self._start()
-        # The next standby begins only now, or it might lead.
-        self.leader = self.standby
-        self.epochs.append((await self.leader.until("lease.acquired"))["epoch"])
-        self.standby = await self._start()
-
-    async def stop(self) -> None:
-        """Stop both in order."""
-        for worker in (self.standby, self.leader):
-            await worker.until("worker.started")
-            code, _ = await worker.stop()
-            assert code == 0, worker.events[-5:]
-
-    async def _start(self) -> Running:
-        return await self._stack.enter_async_context(
-            Running.start("worker", **self._day.environment)
-        )
-
-    async def _transactions(self) -> int:
-        async with self._day.database.connection() as connection:
-            count: int = await connection.fetchval(_WRITING)
-            return count
+from tests.faults.workers import Pair
 
 
 async def _kill_again_and_again(day: Day, *, kills: int, seed: int, longest: float) -> Pair:
@@ -78,7 +24,7 @@ async def _kill_again_and_again(day: Day, *, kills: int, seed: int, longest: flo
             await asyncio.sleep(dice.uniform(0, longest))
             await pair.kill_leader(both=dice.random() < 0.2)
         await pair.leader.until("poll.finished")
-        await pair.stop()
+        await pair.end()
     await day.settle()
     return pair
 
@@ -98,7 +44,7 @@ async def day(database_url: str, tmp_path: Path) -> AsyncIterator[Day]:
 async def test_workers_killed_again_and_again_lose_and_double_nothing(day: Day) -> None:
     pair = await _kill_again_and_again(day, kills=3, seed=1, longest=2)
 
-    assert pair.epochs == [1, 2, 3, 4]
+    assert [*pair.leaders] == [1, 2, 3, 4]
     found = await day.judge()
     assert found.faults == {}
     assert found.entries > 2000
@@ -122,5 +68,5 @@ async def test_two_hundred_kills_in_a_compressed_day_lose_and_double_nothing(
             f"\n200 kills, {pair.amid_a_transaction} amid a transaction, {cycles} looks at the "
             f"whole card were committed; {found}"
         )
-    assert pair.epochs == list(range(1, 202))
+    assert [*pair.leaders] == list(range(1, 202))
     assert found.faults == {}

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from darkhorses.domain.london import race_day
-from darkhorses.readmodel.loading import refreshed
+from darkhorses.readmodel.loading import MARKS_PATIENCE, refreshed
 from darkhorses.readmodel.market import Market
 from darkhorses.readmodel.tail import Tail
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError, StoreError
@@ -133,7 +133,7 @@ class Follower:
         now = self._clock()
         if self.workers is not None and now - self.workers.seen_at < WORKERS_INTERVAL:
             return self.workers
-        async with self._database.connection() as connection:
+        async with self._database.connection(patience=MARKS_PATIENCE) as connection:
             return SeenWorkers(heartbeats=tuple(await heartbeats(connection)), seen_at=now)
 
     async def _set_up_to_date(self, market: Market, workers: SeenWorkers | None) -> None:

@@ -1,6 +1,6 @@
 """Reading the market from the database, each time in one snapshot."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, RaceId
@@ -22,6 +22,11 @@ from darkhorses.store.reference import all_bookmakers
 # A race has some 300 quotes: so many at a time keep a first load from doubling the memory.
 _RACES_AT_A_TIME = 20
 
+MARKS_PATIENCE = timedelta(seconds=5)
+"""How long the one cheap question may take before the connection is taken to be dead."""
+
+_STATEMENT_LIMIT = timedelta(seconds=30)
+
 CHANGES_AT_A_TIME = 500
 """Changes in a page: reading and encoding one keeps everything else waiting for a few ms."""
 
@@ -32,28 +37,26 @@ async def refreshed(database: Database, market: Market, tail: Tail, now: datetim
     Both are read in one snapshot, changes page by page. A revision or a change log that went back
     (another database, or one restored) makes both begin anew.
     """
-    async with database.connection() as connection:
+    async with database.connection(patience=MARKS_PATIENCE) as connection:
         marks = await newest_marks(connection, from_day=market.from_day)
-        went_back = marks.revision < market.revision or marks.change_id < tail.position.change_id
-        if went_back:
-            market = Market(from_day=market.from_day)
-        is_new = tail.life == 0 or went_back
-        if (
-            not is_new
-            and marks.revision == market.revision
-            and marks.change_id == tail.position.change_id
-        ):
-            tail.set_market(market, now)
-            return market
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            if is_new:
-                marks = await newest_marks(connection, from_day=market.from_day)
-            else:
-                await _follow_changes(connection, tail)
-            races = await races_after(
-                connection, revision=market.revision, from_day=market.from_day
-            )
-            market = updated(market, await _news(connection, races, after=market.revision))
+    went_back = marks.revision < market.revision or marks.change_id < tail.position.change_id
+    if went_back:
+        market = Market(from_day=market.from_day)
+    is_new = tail.life == 0 or went_back
+    if (
+        not is_new
+        and marks.revision == market.revision
+        and marks.change_id == tail.position.change_id
+    ):
+        tail.set_market(market, now)
+        return market
+    async with database.snapshot(statement_timeout=_STATEMENT_LIMIT) as connection:
+        if is_new:
+            marks = await newest_marks(connection, from_day=market.from_day)
+        else:
+            await _follow_changes(connection, tail)
+        races = await races_after(connection, revision=market.revision, from_day=market.from_day)
+        market = updated(market, await _news(connection, races, after=market.revision))
     if is_new:
         tail.begin(market, change_id=marks.change_id, now=now)
     else:

@@ -71,6 +71,7 @@ def database_errors() -> Iterator[None]:
         asyncpg.CrashShutdownError,
         asyncpg.TooManyConnectionsError,
         asyncpg.IdleInTransactionSessionTimeoutError,
+        asyncpg.TransactionTimeoutError,
         asyncpg.ObjectNotInPrerequisiteStateError,  # it takes no connections at present
         asyncpg.InterfaceError,
         OSError,

@@ -126,7 +126,7 @@ async def open_exports(
 async def reading(exports: Database, query: ExportQuery) -> AsyncIterator[Reading]:
     """Read a table in one snapshot, for as long as the block runs; from ``open_exports``."""
     async with (
-        exports.connection() as connection,
+        exports.connection(patience=None) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         async for _ in queries.export_limits(

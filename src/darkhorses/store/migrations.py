@@ -83,7 +83,7 @@ async def migrate(
     StoreError when a migration fails.
     """
     directory = directory or migrations_directory()
-    async with database.connection() as connection, connection.transaction():
+    async with database.connection(patience=None) as connection, connection.transaction():
         await _wait_for_others(connection, lock_timeout)
         before = await schema_state(connection, directory)
         _refuse_newer(before)

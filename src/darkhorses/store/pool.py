@@ -1,10 +1,10 @@
 """Connections to PostgreSQL, few and without session state, so that they work through poolers."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -22,6 +22,9 @@ else:
 """What a repository's function takes."""
 
 TRANSACTION_POOLER_PORT = 6543
+
+PATIENCE = timedelta(seconds=60)
+"""How long a borrowed connection may be kept; then it is cut, and whoever waits for it is told."""
 
 LONGEST_TURN = timedelta(seconds=10)
 """How long a question to a queued database waits for those before it."""
@@ -43,6 +46,10 @@ class Database:
 
     Opening it connects nothing, so a database that is away is met by the first use, as
     DatabaseUnavailableError, and by every use until it is back.
+
+    A network that swallows what it is given says nothing either, and no limit of the server's
+    reaches through it. So each connection is lent for a time, its ``patience`` (None: for ever),
+    and one whose borrower is cancelled is not waited for: both are cut, and never lent again.
     """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
@@ -85,29 +92,35 @@ class Database:
         self._pool.terminate()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(
+        self, *, patience: timedelta | None = PATIENCE
+    ) -> AsyncIterator[Connection]:
         """Borrow a connection for single statements."""
         with database_errors():
             async with self._pool.acquire(timeout=10) as connection:
-                yield connection
+                with _cut_after(connection, patience):
+                    yield connection
 
     @asynccontextmanager
     async def snapshot(self, *, statement_timeout: timedelta) -> AsyncIterator[Connection]:
         """Borrow a connection that reads one state of the database; statements are limited."""
         async with (
             self.connection() as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
+            _transaction(connection, isolation="repeatable_read", readonly=True),
         ):
             await _limit_statements(connection, statement_timeout)
             yield connection
 
     @asynccontextmanager
     async def transaction(
-        self, *, statement_timeout: timedelta | None = None
+        self,
+        *,
+        statement_timeout: timedelta | None = None,
+        patience: timedelta | None = PATIENCE,
     ) -> AsyncIterator[Connection]:
         """Borrow a connection in a transaction; each statement in it has a time limit."""
         with span("transaction"):
-            async with self.connection() as connection, connection.transaction():
+            async with self.connection(patience=patience) as connection, _transaction(connection):
                 if statement_timeout is not None:
                     await _limit_statements(connection, statement_timeout)
                 yield connection
@@ -125,7 +138,9 @@ class QueuedDatabase(Database):
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(
+        self, *, patience: timedelta | None = PATIENCE
+    ) -> AsyncIterator[Connection]:
         """Borrow a connection once it is one's turn."""
         try:
             async with asyncio.timeout(LONGEST_TURN.total_seconds()):
@@ -133,10 +148,45 @@ class QueuedDatabase(Database):
         except TimeoutError:
             raise DatabaseBusyError("other questions came first") from None
         try:
-            async with super().connection() as connection:
+            async with super().connection(patience=patience) as connection:
                 yield connection
         finally:
             self._turn.release()
+
+
+@contextmanager
+def _cut_after(connection: Connection, patience: timedelta | None) -> Iterator[None]:
+    """Cut a connection that is kept for too long, or whose borrower is cancelled."""
+    timer = None
+    if patience is not None:
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(patience.total_seconds(), connection.terminate)
+    try:
+        yield
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+@asynccontextmanager
+async def _transaction(connection: Connection, **options: Any) -> AsyncIterator[None]:
+    """A transaction that is rolled back by cutting the connection when it is cancelled.
+
+    asyncpg's own would first wait for the server to say that it has stopped.
+    """
+    transaction = connection.transaction(**options)
+    await transaction.start()
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        await transaction.rollback()
+        raise
+    await transaction.commit()
 
 
 async def _limit_statements(connection: Connection, timeout: timedelta) -> None:

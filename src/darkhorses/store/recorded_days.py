@@ -42,7 +42,7 @@ class RecordedDay(msgspec.Struct, frozen=True, kw_only=True):
 async def recorded_day(database: Database, day: date) -> RecordedDay:
     """Read a day in one snapshot; a day of which nothing is stored has no races."""
     async with (
-        database.connection() as connection,
+        database.connection(patience=None) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         stored = await races_of_day(connection, day)

@@ -25,6 +25,7 @@ _IN_FLIGHT = 6
 _IDLE_LIMIT = "10s"
 _STATEMENT_LIMIT = "30s"
 _LOCK_LIMIT = "10s"
+_WHOLE_LIMIT = "60s"
 _BESIDE_A_WORKER = 0.5
 _GUARD_BESIDE_A_WORKER = 25
 _MOST_FAILURES = 30
@@ -144,6 +145,7 @@ class _Filling:
                 idle_timeout=_IDLE_LIMIT,
                 statement_timeout=_STATEMENT_LIMIT,
                 lock_timeout=_LOCK_LIMIT,
+                transaction_timeout=_WHOLE_LIMIT,
             )
             yield connection
 

@@ -6,7 +6,7 @@ import resource
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,7 @@ from darkhorses.worker.jobs import JobBoundary
 _log = structlog.get_logger("darkhorses.worker")
 
 _EVERY = 5.0
+_PATIENCE = timedelta(seconds=_EVERY)
 
 
 class Heart:
@@ -63,7 +64,7 @@ class Heart:
         while True:
             self._news.clear()
             with suppress(StoreError):  # leadership logs that the database is away
-                async with self._database.transaction() as connection:
+                async with self._database.transaction(patience=_PATIENCE) as connection:
                     await heartbeats.beat(connection, self.heartbeat())
                     await heartbeats.forget_silent(connection)
             # Not wait_for: before Python 3.12 it swallows a cancellation that comes with news.

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
@@ -18,6 +18,8 @@ from darkhorses.store.writing import job_runs
 from darkhorses.tracing import span
 
 _log = structlog.get_logger("darkhorses.worker")
+
+_RECORD_PATIENCE = timedelta(seconds=5)
 
 Clock = Callable[[], datetime]
 """Gives the present instant, in UTC."""
@@ -138,7 +140,7 @@ class JobBoundary:
         error: str | None = None,
     ) -> None:
         try:
-            async with self._database.connection() as connection:
+            async with self._database.connection(patience=_RECORD_PATIENCE) as connection:
                 await job_runs.record(
                     connection,
                     job=job,

@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 
@@ -28,6 +29,7 @@ _log = structlog.get_logger("darkhorses.worker")
 _RENEW_EVERY = 2.0
 _TRY_EVERY = 0.5
 _STEP_DOWN_AFTER = 6.0
+_ACQUIRE_PATIENCE = TTL + timedelta(seconds=2)
 
 
 class Leadership:
@@ -72,7 +74,9 @@ class Leadership:
 
     async def _acquire(self) -> Lease | None:
         try:
-            async with self._database.transaction(statement_timeout=TTL) as connection:
+            async with self._database.transaction(
+                statement_timeout=TTL, patience=_ACQUIRE_PATIENCE
+            ) as connection:
                 lease = await leases.acquire(connection, LEASE_NAME, self._holder)
         except StoreError as error:
             self._note_database(str(error))
@@ -105,7 +109,9 @@ class Leadership:
             try:
                 async with (
                     asyncio.timeout(_STEP_DOWN_AFTER - (asked - renewed)),
-                    self._database.transaction(statement_timeout=TTL / 2) as connection,
+                    self._database.transaction(
+                        statement_timeout=TTL / 2, patience=TTL / 2
+                    ) as connection,
                 ):
                     await leases.renew(connection, lease)
             except LeaseLostError:

@@ -40,9 +40,14 @@ UPDATE worker_lease
 SET expires_at = clock_timestamp()
 WHERE name = :name AND epoch = :epoch AND holder = :holder;
 
--- name: lease_limit_writer(idle_timeout, statement_timeout, lock_timeout)^
+-- name: lease_limit_writer(idle_timeout, statement_timeout, lock_timeout, transaction_timeout)^
 -- Limit this transaction, so that a writer that is stopped in the middle of it is cut off.
+-- One that is stopped between the messages of a statement is neither idle nor at work: only its
+-- whole length limits it, where the server can (PostgreSQL 17 and later).
 SELECT
+    CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+        THEN set_config('transaction_timeout', :transaction_timeout, true)
+    END,
     set_config('idle_in_transaction_session_timeout', :idle_timeout, true),
     set_config('statement_timeout', :statement_timeout, true),
     set_config('lock_timeout', :lock_timeout, true);

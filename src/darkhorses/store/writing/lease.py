@@ -26,7 +26,7 @@ Invariants:
   becomes visible after the first read of a newer one.
 - Renewing changes no key column and waits for nobody; nor does asking for a lease that is live.
 - A writer that is stopped in the middle of a transaction cannot hold a takeover off for ever:
-  the fence limits its statements and its silence, and the database cuts it off.
+  the fence limits its statements, its silence and the whole of it, and the database cuts it off.
 """
 
 from collections.abc import AsyncIterator
@@ -47,6 +47,7 @@ _ACQUIRE_WAIT = "5s"
 _IDLE_LIMIT = "5s"
 _STATEMENT_LIMIT = "30s"
 _LOCK_LIMIT = "5s"
+_WHOLE_LIMIT = "60s"
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +93,14 @@ async def fence(connection: Connection, lease: Lease) -> None:
     """Begin a writing transaction: nobody takes over before it ends.
 
     Raises LeaseLostError when somebody already has. Limits the transaction: 30 s a statement, 5 s
-    of silence, 5 s of waiting for a lock.
+    of silence, 5 s of waiting for a lock, 60 s in all.
     """
     await queries.lease_limit_writer(
         connection,
         idle_timeout=_IDLE_LIMIT,
         statement_timeout=_STATEMENT_LIMIT,
         lock_timeout=_LOCK_LIMIT,
+        transaction_timeout=_WHOLE_LIMIT,
     )
     if await queries.lease_fence(connection, name=lease.name, epoch=lease.epoch) is None:
         raise _lost(lease)

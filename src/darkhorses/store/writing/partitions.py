@@ -8,7 +8,7 @@ month wait for each other. What they lock against live odds they lock last, for 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, timedelta
 
 import asyncpg
 
@@ -18,6 +18,7 @@ from darkhorses.store.queries import queries
 
 _LOCK_LIMIT = "2s"
 _STATEMENT_LIMIT = "10min"
+_PATIENCE = timedelta(minutes=25)
 
 
 async def make_partition(database: Database, month: date, *, writing: asyncio.Lock) -> int | None:
@@ -73,7 +74,7 @@ async def drop_partition(
 
 @asynccontextmanager
 async def _limited(database: Database) -> AsyncIterator[Connection]:
-    async with database.transaction() as connection:
+    async with database.transaction(patience=_PATIENCE) as connection:
         await queries.partition_limits(
             connection, lock_timeout=_LOCK_LIMIT, statement_timeout=_STATEMENT_LIMIT
         )

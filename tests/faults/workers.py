@@ -1,0 +1,100 @@
+"""Two workers that take turns: one leads, the other stands by."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+from darkhorses.store.pool import Database
+from tests.faults.days import Day
+from tests.faults.processes import Running
+from tests.faults.writers import named
+
+_WRITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'darkhorses worker'
+        AND xact_start IS NOT NULL
+"""
+
+
+class Pair:
+    """A leader and a standby; ``leaders`` says who acquired which epoch.
+
+    ``amid_a_transaction`` counts the faults that met the leader in one.
+    """
+
+    def __init__(self, day: Day, stack: AsyncExitStack) -> None:
+        self._day = day
+        self._stack = stack
+        self._started = 0
+        self._names: dict[int, str] = {}
+        self.leader: Running
+        self.standby: Running
+        self.leaders: dict[int, str] = {}
+        self.takeovers: list[float] = []
+        self.amid_a_transaction = 0
+
+    async def begin(self) -> None:
+        """Start both, the leader first."""
+        self.leader = await self._start()
+        await self._note_leader(self.leader)
+        self.standby = await self._start()
+        await self.standby.until("worker.started")
+
+    async def kill_leader(self, *, both: bool = False) -> None:
+        """Kill the leader, with ``both`` the standby too, and see the next one lead."""
+        await self._note_transaction()
+        if both:
+            await self.standby.kill()
+        await self.leader.kill()
+        if both:
+            self.standby = await self._start()
+        # The next standby begins only now, or it might lead.
+        self.leader = self.standby
+        await self._note_leader(self.leader)
+        self.standby = await self._start()
+
+    async def stop_leader(self, pause: float) -> None:
+        """SIGSTOP the leader until the standby leads, and so much longer; then let it go on."""
+        await self._note_transaction()
+        stopped, position = self.leader, self.leader.position
+        self.leader.send(signal.SIGSTOP)
+        self.leader, self.standby = self.standby, stopped
+        await self._note_leader(self.leader, after=self.leader.position)
+        # Not to wait for anything: the moment at which it goes on.
+        await asyncio.sleep(pause)
+        stopped.send(signal.SIGCONT)
+        await stopped.until("lease.lost", after=position)
+        assert stopped.runs
+
+    async def end(self) -> None:
+        """Stop both in order."""
+        for worker in (self.standby, self.leader):
+            await worker.until("worker.started")
+            code, _ = await worker.stop()
+            assert code == 0, worker.events[-5:]
+
+    async def _start(self) -> Running:
+        self._started += 1
+        name = f"w{self._started}"
+        url = named(self._day.environment["DATABASE_URL"], name)
+        environment = self._day.environment | {"DATABASE_URL": url}
+        worker = await self._stack.enter_async_context(Running.start("worker", **environment))
+        self._names[worker.pid] = name
+        return worker
+
+    async def _note_leader(self, leader: Running, after: int = 0) -> None:
+        started = asyncio.get_running_loop().time()
+        epoch = (await leader.until("lease.acquired", after=after))["epoch"]
+        assert epoch not in self.leaders
+        self.leaders[epoch] = self._names[leader.pid]
+        self.takeovers.append(asyncio.get_running_loop().time() - started)
+
+    async def _note_transaction(self) -> None:
+        self.amid_a_transaction += await transactions(self._day.database) > 0
+
+
+async def transactions(database: Database) -> int:
+    """How many transactions of workers are open at this moment."""
+    async with database.connection() as connection:
+        count: int = await connection.fetchval(_WRITING)
+        return count
