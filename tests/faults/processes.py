@@ -79,6 +79,11 @@ class Running:
             code = await self._process.wait()
         return code, loop.time() - started
 
+    async def ended(self) -> int:
+        """Wait for its end; its exit code."""
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
     async def until(
         self, *events: str, after: int = 0, timeout: float = 60, **fields: Any
     ) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Pair:
         self.amid_a_transaction = 0
 
     async def begin(self) -> None:
-        """Start both, the leader first."""
+        """Start both, the leader first; ``takeovers`` are seconds, this one and every later."""
         self.leader = await self._start()
         await self._note_leader(self.leader)
         self.standby = await self._start()
@@ -65,6 +65,14 @@ class Pair:
         stopped.send(signal.SIGCONT)
         await stopped.until("lease.lost", after=position)
         assert stopped.runs
+
+    async def hand_over(self) -> None:
+        """SIGTERM the leader and see the standby lead; the next standby begins after that."""
+        leaving, self.leader = self.leader, self.standby
+        leaving.send(signal.SIGTERM)
+        await self._note_leader(self.leader, after=self.leader.position)
+        assert await leaving.ended() == 0
+        self.standby = await self._start()
 
     async def end(self) -> None:
         """Stop both in order."""
