@@ -93,7 +93,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def connection(database: Database) -> AsyncIterator[Connection]:
     """A connection to the test's migrated database."""
-    async with database.connection() as connection:
+    async with database.connection(patience=None) as connection:
         yield connection
 
 

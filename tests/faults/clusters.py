@@ -55,6 +55,8 @@ class OwnCluster:
             postmaster = self._cluster.postmaster()
             assert postmaster is not None
             os.kill(postmaster.pid, signal.SIGKILL)
+            while self._cluster.postmaster() is not None:
+                await asyncio.sleep(0)
             return
         directory = self._cluster.directory
         await asyncio.to_thread(

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
-_PLAIN = {"PATH": os.environ["PATH"]}  # noqa: TID251  # a child's
+_PLAIN = {"PATH": os.environ["PATH"], "PYTHONFAULTHANDLER": "1"}  # noqa: TID251  # a child's
 
 
 class Running:
@@ -106,6 +106,7 @@ class Running:
                         raise AssertionError(f"it ended without {events}: {self._last()}")
                     await self._news.wait()
         except TimeoutError:
+            await self._tell_where()
             raise AssertionError(f"no {events} within {timeout} s: {self._last()}") from None
         return entry
 
@@ -130,8 +131,16 @@ class Running:
             self._ended = True
             self._news.notify_all()
 
+    async def _tell_where(self) -> None:
+        """Have a process that does not do as it should say what each of its threads is at."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGABRT)
+            self._process.send_signal(signal.SIGCONT)
+            async with self._news:
+                await self._news.wait_for(lambda: self._ended)
+
     def _last(self) -> list[Any]:
-        return [*self.said[-20:], *self.events[-10:]]
+        return [*self.said[-40:], *self.events[-10:]]
 
 
 class Resources:

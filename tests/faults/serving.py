@@ -51,8 +51,9 @@ class Api:
         health: dict[str, Any] = {}
         try:
             async with asyncio.timeout(timeout):
-                while not condition(health := await self.health()):
-                    await asyncio.sleep(0.05)  # noqa: ASYNC110  # it is another process's state
+                # Another process tells nobody when it is well: it is asked.
+                while not condition(health := await self.health()):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise AssertionError(f"not within {timeout} s: {health}") from None
         return health

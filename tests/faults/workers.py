@@ -33,10 +33,13 @@ class Pair:
         self.takeovers: list[float] = []
         self.amid_a_transaction = 0
 
-    async def begin(self) -> None:
-        """Start both, the leader first; ``takeovers`` are seconds, this one and every later."""
-        self.leader = await self._start()
-        await self._note_leader(self.leader)
+    async def begin(self, leader_address: str | None = None) -> None:
+        """Start both, the leader first; it may reach the database by another address.
+
+        ``takeovers`` are seconds, this one and every later.
+        """
+        self.leader = await self._start(leader_address)
+        await self.note_leader()
         self.standby = await self._start()
         await self.standby.until("worker.started")
 
@@ -50,7 +53,7 @@ class Pair:
             self.standby = await self._start()
         # The next standby begins only now, or it might lead.
         self.leader = self.standby
-        await self._note_leader(self.leader)
+        await self.note_leader()
         self.standby = await self._start()
 
     async def stop_leader(self, pause: float) -> None:
@@ -59,7 +62,7 @@ class Pair:
         stopped, position = self.leader, self.leader.position
         self.leader.send(signal.SIGSTOP)
         self.leader, self.standby = self.standby, stopped
-        await self._note_leader(self.leader, after=self.leader.position)
+        await self.note_leader(after=self.leader.position)
         # Not to wait for anything: the moment at which it goes on.
         await asyncio.sleep(pause)
         stopped.send(signal.SIGCONT)
@@ -70,7 +73,7 @@ class Pair:
         """SIGTERM the leader and see the standby lead; the next standby begins after that."""
         leaving, self.leader = self.leader, self.standby
         leaving.send(signal.SIGTERM)
-        await self._note_leader(self.leader, after=self.leader.position)
+        await self.note_leader(after=self.leader.position)
         assert await leaving.ended() == 0
         self.standby = await self._start()
 
@@ -81,21 +84,22 @@ class Pair:
             code, _ = await worker.stop()
             assert code == 0, worker.events[-5:]
 
-    async def _start(self) -> Running:
+    async def note_leader(self, after: int = 0) -> None:
+        """Return when ``leader`` leads, from that line of its log on."""
+        started = asyncio.get_running_loop().time()
+        epoch = (await self.leader.until("lease.acquired", after=after))["epoch"]
+        assert epoch not in self.leaders
+        self.leaders[epoch] = self._names[self.leader.pid]
+        self.takeovers.append(asyncio.get_running_loop().time() - started)
+
+    async def _start(self, address: str | None = None) -> Running:
         self._started += 1
         name = f"w{self._started}"
-        url = named(self._day.environment["DATABASE_URL"], name)
+        url = named(address or self._day.environment["DATABASE_URL"], name)
         environment = self._day.environment | {"DATABASE_URL": url}
         worker = await self._stack.enter_async_context(Running.start("worker", **environment))
         self._names[worker.pid] = name
         return worker
-
-    async def _note_leader(self, leader: Running, after: int = 0) -> None:
-        started = asyncio.get_running_loop().time()
-        epoch = (await leader.until("lease.acquired", after=after))["epoch"]
-        assert epoch not in self.leaders
-        self.leaders[epoch] = self._names[leader.pid]
-        self.takeovers.append(asyncio.get_running_loop().time() - started)
 
     async def _note_transaction(self) -> None:
         self.amid_a_transaction += await transactions(self._day.database) > 0
