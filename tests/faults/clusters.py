@@ -55,7 +55,7 @@ class OwnCluster:
             postmaster = self._cluster.postmaster()
             assert postmaster is not None
             os.kill(postmaster.pid, signal.SIGKILL)
-            while self._cluster.postmaster() is not None:
+            while self._cluster.postmaster() is not None:  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0)
             return
         directory = self._cluster.directory

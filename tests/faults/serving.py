@@ -18,6 +18,7 @@ class Api:
     def __init__(self, process: Running, client: httpx.AsyncClient) -> None:
         self.process = process
         self._client = client
+        self.url = str(client.base_url)
 
     @classmethod
     @asynccontextmanager

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Self, TypeVar
 
 import httpx
@@ -19,7 +20,6 @@ import msgspec
 import structlog
 import tenacity
 
-from darkhorses import __version__
 from darkhorses.domain.gaps import RunnerHistory
 from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.london import race_day
@@ -28,6 +28,7 @@ from darkhorses.domain.results import ResultPage
 from darkhorses.domain.retry_after import read_retry_after
 from darkhorses.tracing import span
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
+from darkhorses.upstream.connections import Connections, feed_client
 from darkhorses.upstream.errors import (
     BadCredentialsError,
     CircuitOpenError,
@@ -119,8 +120,8 @@ class Outcomes(msgspec.Struct, kw_only=True):
 class RacingApi:
     """The feed. Make one with ``open``; it keeps its connections, its pace and its breaker."""
 
-    def __init__(self, http: httpx.AsyncClient, access: FeedAccess, clock: Clock) -> None:
-        self._http = http
+    def __init__(self, connections: Connections, access: FeedAccess, clock: Clock) -> None:
+        self._connections = connections
         self._access = access
         self._clock = clock
         self._pacer = Pacer(access.paces)
@@ -137,19 +138,18 @@ class RacingApi:
     @asynccontextmanager
     async def open(cls, access: FeedAccess, *, clock: Clock) -> AsyncIterator[Self]:
         """Open connections as they are needed, and close them at the end."""
-        async with httpx.AsyncClient(
+        make = partial(
+            feed_client,
             base_url=access.base_url,
             auth=httpx.BasicAuth(access.username, access.password),
-            headers={
-                "User-Agent": f"darkhorses/{__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-            },
-            timeout=access.timeout.total_seconds(),
-            limits=httpx.Limits(max_connections=10, keepalive_expiry=30),
-            follow_redirects=False,
-        ) as http:
-            yield cls(http, access, clock)
+            timeout=access.timeout,
+            tls=httpx.create_ssl_context(),
+        )
+        connections = Connections(make)
+        try:
+            yield cls(connections, access, clock)
+        finally:
+            await connections.close()
 
     @property
     def breaker(self) -> BreakerState:
@@ -366,7 +366,7 @@ class RacingApi:
             # A server that drips a byte now and then is cut off by the time limit over all.
             async with (
                 asyncio.timeout(self._access.timeout.total_seconds() * 3),
-                self._http.stream("GET", path, params=dict(query)) as response,
+                self._connections.get(path, query) as response,
             ):
                 async for piece in response.aiter_bytes():
                     body += piece

@@ -1,0 +1,120 @@
+"""A whole race day leaves worker and API as they were: no memory, connection or task is leaked."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from darkhorses.store.pool import Database
+from tests.faults.days import Day
+from tests.faults.processes import Resources, Running
+from tests.faults.serving import Api
+
+_CONNECTIONS = """
+    SELECT application_name, count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name NOT LIKE '%tests'
+    GROUP BY 1 ORDER BY 1
+"""
+_MOST_CONNECTIONS = {"darkhorses worker": 3, "darkhorses api": 2, "darkhorses listener": 1}
+
+
+class Holdings(NamedTuple):
+    """What both processes hold, and their connections to the database by name."""
+
+    worker: Resources
+    api: Resources
+    connections: dict[str, int]
+
+
+@asynccontextmanager
+async def _service(day: Day) -> AsyncIterator[tuple[Running, Api]]:
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(Running.start("worker", **day.environment))
+        await worker.until("poll.finished")
+        yield worker, await stack.enter_async_context(Api.start(day.environment["DATABASE_URL"]))
+
+
+async def _holdings(worker: Running, api: Api, database: Database) -> Holdings:
+    async with database.connection() as connection:
+        rows = await connection.fetch(_CONNECTIONS)
+    return Holdings(worker.resources(), api.process.resources(), {row[0]: row[1] for row in rows})
+
+
+async def _look_on(worker: Running, api: Api, *, looks: int) -> None:
+    """Let so many looks at the whole card pass, and ask the API what its pages ask, at each."""
+    position = worker.position
+    async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
+        for _ in range(looks):
+            await worker.until("poll.finished", after=position)
+            position = worker.position
+            for path in ("/", "/api/live-odds?limit=100", "/api/races", "/health"):
+                assert (await client.get(path)).status_code == 200
+
+
+def _grown(before: Resources, after: Resources) -> float:
+    return after.memory / before.memory - 1
+
+
+async def test_looks_at_the_card_leave_no_connection_and_no_file_open(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
+    async with (
+        Day.begin(database_url, tmp_path, speed=60, DARKHORSES_REGIONS="ire") as day,
+        _service(day) as (worker, api),
+    ):
+        await _look_on(worker, api, looks=1)
+        before = await _holdings(worker, api, database)
+        await _look_on(worker, api, looks=2)
+        after = await _holdings(worker, api, database)
+        assert (await worker.stop())[0] == 0
+        assert (await api.process.stop())[0] == 0
+
+    assert after.connections.keys() == _MOST_CONNECTIONS.keys()
+    for name, most in _MOST_CONNECTIONS.items():
+        assert after.connections[name] <= most
+    # One connection more to the database and two to the feed may have become needed.
+    assert after.worker.files <= before.worker.files + 3
+    assert after.api.files <= before.api.files + 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(2400)
+async def test_a_day_compressed_sixty_fold_grows_by_less_than_a_twentieth(
+    database_url: str, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # From midnight to midnight in 24 minutes; the first race is off at ten past two.
+    first_off = timedelta(minutes=14)
+    async with (
+        Day.begin(
+            database_url, tmp_path, speed=60, first_off=first_off, DARKHORSES_POLL_INTERVAL="10"
+        ) as day,
+        _service(day) as (worker, api),
+    ):
+        held: list[Holdings] = []
+        for _ in range(12):
+            await _look_on(worker, api, looks=12)
+            held.append(await _holdings(worker, api, database))
+        assert (await worker.stop())[0] == 0
+        assert (await api.process.stop())[0] == 0
+        await day.settle()
+        found = await day.judge()
+    # The first sixth warms up.
+    before, after = held[1], held[-1]
+    with capsys.disabled():
+        print(  # noqa: T201  # the soak's report
+            f"\na day in 24 minutes: worker {before.worker} -> {after.worker} "
+            f"({_grown(before.worker, after.worker):+.1%}), api {before.api} -> {after.api} "
+            f"({_grown(before.api, after.api):+.1%}), connections {after.connections}; "
+            f"worker by 2 minutes {[one.worker.memory // 1024 for one in held]}, "
+            f"api {[one.api.memory // 1024 for one in held]} MiB; {found}"
+        )
+    assert found.faults == {}
+    assert _grown(before.worker, after.worker) <= 0.05
+    assert _grown(before.api, after.api) <= 0.05
+    assert after.worker.files <= before.worker.files + 3
+    assert after.api.files <= before.api.files + 3
+    assert after.worker.threads <= before.worker.threads + 2
