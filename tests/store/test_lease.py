@@ -236,11 +236,36 @@ async def test_a_writer_that_falls_silent_in_a_transaction_is_cut_off(
     assert await courses(other) == []
 
 
+async def test_a_writer_that_stops_in_the_middle_of_a_statement_is_cut_off_too(
+    database: Database, connection: Connection, other: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darkhorses.store.writing.lease._WHOLE_LIMIT", "200ms")
+    first = await taken(connection, "first", OVER)
+
+    async def write_slowly() -> None:
+        async with writing_transaction(database, first) as stopped:
+            await write_course(stopped, "Hereford")
+            # Prepared and not yet executed: the server waits, and does not count it as silence.
+            statement = await stopped.prepare("SELECT 1")
+            assert await acquire(other, "live", "second", LONG) is not None
+            await statement.fetchval()
+
+    with pytest.raises(DatabaseUnavailableError):
+        await write_slowly()
+
+    assert await courses(other) == []
+
+
 async def test_the_fence_limits_its_transaction_and_nothing_after_it(
     connection: Connection,
 ) -> None:
     lease = await taken(connection, "first")
-    names = ("idle_in_transaction_session_timeout", "statement_timeout", "lock_timeout")
+    names = (
+        "idle_in_transaction_session_timeout",
+        "statement_timeout",
+        "lock_timeout",
+        "transaction_timeout",
+    )
 
     async def limits() -> list[str]:
         return [await connection.fetchval("SELECT current_setting($1)", name) for name in names]
@@ -249,8 +274,8 @@ async def test_the_fence_limits_its_transaction_and_nothing_after_it(
         await fence(connection, lease)
         inside = await limits()
 
-    assert inside == ["5s", "30s", "5s"]
-    assert await limits() == ["0", "0", "0"]
+    assert inside == ["5s", "30s", "5s", "1min"]
+    assert await limits() == ["0", "0", "0", "0"]
 
 
 async def test_expiry_is_by_the_databases_clock_even_late_in_a_transaction(

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL, few and without session state, so that they work through poolers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -25,6 +25,8 @@ TRANSACTION_POOLER_PORT = 6543
 
 PATIENCE = timedelta(seconds=60)
 """How long a borrowed connection may be kept; then it is cut, and whoever waits for it is told."""
+
+_LAST_WORD = timedelta(seconds=1)
 
 LONGEST_TURN = timedelta(seconds=10)
 """How long a question to a queued database waits for those before it."""
@@ -49,7 +51,7 @@ class Database:
 
     A network that swallows what it is given says nothing either, and no limit of the server's
     reaches through it. So each connection is lent for a time, its ``patience`` (None: for ever),
-    and one whose borrower is cancelled is not waited for: both are cut, and never lent again.
+    and one whose borrower is cancelled has a second to let its statement go. Then it is cut.
     """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
@@ -99,7 +101,11 @@ class Database:
         with database_errors():
             async with self._pool.acquire(timeout=10) as connection:
                 with _cut_after(connection, patience):
-                    yield connection
+                    try:
+                        yield connection
+                    except asyncio.CancelledError:
+                        await _stop(connection, lambda: connection.execute("SELECT 1"))
+                        raise
 
     @asynccontextmanager
     async def snapshot(self, *, statement_timeout: timedelta) -> AsyncIterator[Connection]:
@@ -156,32 +162,34 @@ class QueuedDatabase(Database):
 
 @contextmanager
 def _cut_after(connection: Connection, patience: timedelta | None) -> Iterator[None]:
-    """Cut a connection that is kept for too long, or whose borrower is cancelled."""
-    timer = None
-    if patience is not None:
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(patience.total_seconds(), connection.terminate)
+    """Cut a connection that is kept for too long; whoever waits for it gets an error."""
+    if patience is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(patience.total_seconds(), connection.terminate)
     try:
         yield
-    except asyncio.CancelledError:
-        connection.terminate()
-        raise
     finally:
-        if timer is not None:
-            timer.cancel()
+        timer.cancel()
+
+
+async def _stop(connection: Connection, next_statement: Callable[[], Awaitable[object]]) -> None:
+    """Have the server let go of a cancelled statement: the next one waits for that by itself."""
+    errors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+    with _cut_after(connection, _LAST_WORD), suppress(*errors):
+        await next_statement()
 
 
 @asynccontextmanager
 async def _transaction(connection: Connection, **options: Any) -> AsyncIterator[None]:
-    """A transaction that is rolled back by cutting the connection when it is cancelled.
-
-    asyncpg's own would first wait for the server to say that it has stopped.
-    """
+    """A transaction as asyncpg's own, but that the end of a cancelled one is not waited for."""
     transaction = connection.transaction(**options)
     await transaction.start()
     try:
         yield
     except asyncio.CancelledError:
+        await _stop(connection, transaction.rollback)
         raise
     except BaseException:
         await transaction.rollback()

@@ -1,0 +1,127 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from darkhorses.store.errors import DatabaseUnavailableError
+from darkhorses.store.pool import Connection, Database
+from tests.faults.proxy import Proxy, before_database
+
+SOON = timedelta(seconds=0.2)
+
+_SLEEPERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep(60%' AND state = 'active'
+"""
+
+
+@pytest.fixture
+async def proxy(database_url: str) -> AsyncIterator[tuple[Proxy, Database]]:
+    async with before_database(database_url) as (proxy, address):
+        through = await Database.open(address, max_connections=1)
+        yield proxy, through
+        await through.close()
+
+
+async def pid(database: Database) -> int:
+    async with database.connection() as connection:
+        number: int = await connection.fetchval("SELECT pg_backend_pid()")
+        return number
+
+
+async def until(connection: Connection, sql: str, expected: int) -> None:
+    async with asyncio.timeout(30):
+        while await connection.fetchval(sql) != expected:
+            await connection.execute("SELECT pg_sleep(0.01)")
+
+
+async def test_a_connection_that_swallows_everything_is_cut_when_patience_ends(
+    proxy: tuple[Proxy, Database],
+) -> None:
+    link, database = proxy
+    first = await pid(database)
+    link.swallow()
+
+    async def write() -> None:
+        async with database.transaction(patience=SOON) as connection:
+            await connection.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailableError):
+        await write()
+    link.heal()
+    assert await pid(database) != first
+
+
+async def test_savepoints_of_a_cut_connection_hold_nobody_up(
+    proxy: tuple[Proxy, Database],
+) -> None:
+    link, database = proxy
+
+    async def write() -> None:
+        async with (
+            database.transaction(patience=SOON) as connection,
+            connection.transaction(),
+        ):
+            link.swallow()
+            await connection.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailableError):
+        await write()
+
+
+async def test_who_is_cancelled_leaves_at_once_and_the_connection_is_not_lent_again(
+    proxy: tuple[Proxy, Database],
+) -> None:
+    link, database = proxy
+    first = await pid(database)
+    asked = asyncio.Event()
+
+    async def write() -> None:
+        async with database.transaction() as connection:
+            link.swallow()
+            asked.set()
+            await connection.execute("SELECT 1")
+
+    writing = asyncio.create_task(write())
+    await asked.wait()
+    await asyncio.sleep(0)
+    writing.cancel()
+    async with asyncio.timeout(20):  # asyncpg by itself would wait for ever
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    link.heal()
+    assert await pid(database) != first
+
+
+async def test_a_statement_of_who_was_cancelled_does_not_go_on(
+    database: Database, connection: Connection
+) -> None:
+    async def ask() -> None:
+        async with database.connection() as asking:
+            await asking.execute("SELECT pg_sleep(60)")
+
+    asking = asyncio.create_task(ask())
+    await until(connection, _SLEEPERS, 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await until(connection, _SLEEPERS, 0)
+
+
+async def test_an_error_rolls_back_and_keeps_the_connection(
+    proxy: tuple[Proxy, Database],
+) -> None:
+    _, database = proxy
+    first = await pid(database)
+
+    async def write() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("CREATE TABLE never (id int)")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await write()
+    async with database.connection() as connection:
+        assert await connection.fetchval("SELECT to_regclass('never')") is None
+    assert await pid(database) == first
