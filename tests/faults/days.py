@@ -1,11 +1,12 @@
 """A compressed race day: a feed with a ledger, a database, and the last look that settles both."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from darkhorses.store.pool import Database
 from darkhorses.worker.app import clock
@@ -13,6 +14,17 @@ from tests.commands import darkhorses
 from tests.faults.ledger import Served
 from tests.faults.oracle import Findings, Stored, judge
 from tests.faults.processes import running_feed, worker_environment
+
+_KEEP_SOME = """
+    DELETE FROM ra_races WHERE race_id NOT IN (
+        SELECT race_id FROM ra_races WHERE NOT is_abandoned AND odds_changed_at IS NOT NULL
+        ORDER BY off_dt, race_id LIMIT $1
+    )
+"""
+_HOURS_PASS = """
+    UPDATE ra_races SET off_dt = off_dt - interval '5 hours',
+        odds_changed_at = odds_changed_at - interval '5 hours'
+"""
 
 
 class Day:
@@ -55,8 +67,28 @@ class Day:
         )
         assert done.returncode == 0, done.stderr
 
+    async def repair(self, *, races: int) -> dict[str, Any]:
+        """Let the day be over, and repair the gaps of so many of its races; what was done."""
+        async with self.database.connection() as connection:
+            await connection.execute(_KEEP_SOME, races)
+            await connection.execute(_HOURS_PASS)
+        quick = {
+            "DARKHORSES_RACES_PER_SECOND": "50",
+            "DARKHORSES_REQUESTS_PER_TEN_SECONDS": "1000",
+        }
+        done = await asyncio.to_thread(
+            darkhorses, "run", "gap-repair", "--json", **(self.environment | quick)
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    async def read(self) -> tuple[Served, Stored]:
+        """The ledger and the database as they are now."""
+        served = await asyncio.to_thread(Served.read, self._served)
+        return served, await Stored.read(self.database)
+
     async def judge(self) -> Findings:
         """Hold the database against what was served."""
-        served = await asyncio.to_thread(Served.read, self._served)
-        stored = await Stored.read(self.database)
+        served, stored = await self.read()
         return await asyncio.to_thread(judge, served, stored, settled_at=self._settled_at)

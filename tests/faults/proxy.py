@@ -36,8 +36,8 @@ class Proxy:
     """Passes bytes on as it is told to; ``port`` is where it listens.
 
     ``latency`` is how many seconds every chunk is late by, each way; with ``drip`` a chunk has so
-    many bytes and is late by at least 2 ms. Links that were there while ``swallowing`` stay half
-    open for good, as do those that are made meanwhile; later ones are well.
+    many bytes and is late by at least 2 ms. Links that were there while it was told to swallow
+    stay half open for good, as do those that are made meanwhile; later ones are well.
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Streams]]) -> None:
@@ -45,6 +45,10 @@ class Proxy:
         self._links: set[Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._swallowing = False
+        self._may_answer = asyncio.Event()
+        self._may_answer.set()
+        self.holding = asyncio.Event()
+        """Set while an answer is being held."""
         self.port = 0
         self.latency = 0.0
         self.drip: int | None = None
@@ -79,6 +83,15 @@ class Proxy:
         self._swallowing = True
         for link in self._links:
             link.swallows = True
+
+    def hold_answers(self) -> None:
+        """Keep what servers say to oneself for now."""
+        self._may_answer.clear()
+
+    def let_go(self) -> None:
+        """Pass on what was held."""
+        self.holding.clear()
+        self._may_answer.set()
 
     def heal(self) -> None:
         """Pass everything on at once again, for links that are made from now on."""
@@ -117,6 +130,9 @@ class Proxy:
                 late = max(self.latency, 0.002 if self.drip else 0.0)
                 if late:
                     await asyncio.sleep(late)  # the fault itself
+                if reader is link.server[0] and not self._may_answer.is_set():
+                    self.holding.set()
+                    await self._may_answer.wait()
                 if link.swallows:
                     continue
                 writer.write(chunk)

@@ -11,6 +11,7 @@ import pytest
 
 from darkhorses.store.pool import Database
 from tests.faults.days import Day
+from tests.faults.oracle import judge, missing
 from tests.faults.workers import Pair
 
 
@@ -51,6 +52,19 @@ async def test_workers_killed_again_and_again_lose_and_double_nothing(day: Day) 
     assert found.looks > 50
     assert found.settled > 20
     assert await _cycles(day.database) > 1
+
+
+async def test_what_kills_made_it_miss_is_repaired_from_the_feeds_own_history(day: Day) -> None:
+    await _kill_again_and_again(day, kills=1, seed=2, longest=1)
+    done = await day.repair(races=3)
+
+    served, stored = await day.read()
+    assert (done["races"], done["failed"], done["stopped"]) == (3, 0, None)
+    assert done["added"] > 100
+    assert judge(served, stored, settled_at=None).faults == {}
+    async with day.database.connection() as connection:
+        unplaced = await connection.fetchval("SELECT sum(unplaced) FROM ra_gap_repairs")
+    assert len(missing(served, stored)) <= unplaced
 
 
 @pytest.mark.soak

@@ -124,7 +124,7 @@ async def test_a_leader_behind_a_half_open_link_is_followed_and_writes_nothing_a
     ):
         await sign_writes(database)
         pair = Pair(day, stack)
-        await pair.begin(leader_address=address)
+        await pair.begin(DATABASE_URL=address)
         await pair.leader.until("poll.finished")
         stale, pair.leader = pair.leader, pair.standby
         proxy.swallow()

@@ -11,6 +11,7 @@ import pytest
 
 from darkhorses.store.pool import Connection, Database
 from tests.faults.days import Day
+from tests.faults.proxy import before_feed
 from tests.faults.workers import Pair
 from tests.faults.writers import by_stale_leaders, named, sign_writes, signed
 
@@ -74,6 +75,37 @@ async def test_a_leader_stopped_in_the_middle_of_a_write_leaves_nothing_of_it(
     await day.settle()
 
     assert [one for one in now if one.writer == "w1"] == before
+    found = await day.judge()
+    assert found.faults == {}
+
+
+async def test_an_answer_that_came_while_the_leader_was_stopped_is_not_written(
+    day: Day, database: Database
+) -> None:
+    async with (
+        before_feed(day.environment["RACING_API_BASE_URL"]) as (feed, address),
+        AsyncExitStack() as stack,
+    ):
+        pair = Pair(day, stack)
+        await pair.begin(RACING_API_BASE_URL=address)
+        await pair.leader.until("poll.finished")
+        feed.hold_answers()
+        await feed.holding.wait()
+        stale, pair.leader = pair.leader, pair.standby
+        stale.send(signal.SIGSTOP)
+        feed.let_go()
+        await pair.note_leader()
+        await pair.leader.until("poll.finished")
+        # It finds the answer and the end of its time at once.
+        stale.send(signal.SIGCONT)
+        await stale.until("lease.lost")
+        pair.standby = stale
+        await pair.end()
+        await day.settle()
+    async with database.connection() as connection:
+        signatures = await signed(connection)
+
+    assert by_stale_leaders(signatures[:-1], pair.leaders) == []
     found = await day.judge()
     assert found.faults == {}
 

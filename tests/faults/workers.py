@@ -33,12 +33,12 @@ class Pair:
         self.takeovers: list[float] = []
         self.amid_a_transaction = 0
 
-    async def begin(self, leader_address: str | None = None) -> None:
-        """Start both, the leader first; it may reach the database by another address.
+    async def begin(self, **of_leader: str) -> None:
+        """Start both, the leader first; it may be told other variables than the rest.
 
         ``takeovers`` are seconds, this one and every later.
         """
-        self.leader = await self._start(leader_address)
+        self.leader = await self._start(**of_leader)
         await self.note_leader()
         self.standby = await self._start()
         await self.standby.until("worker.started")
@@ -92,11 +92,11 @@ class Pair:
         self.leaders[epoch] = self._names[self.leader.pid]
         self.takeovers.append(asyncio.get_running_loop().time() - started)
 
-    async def _start(self, address: str | None = None) -> Running:
+    async def _start(self, **more: str) -> Running:
         self._started += 1
         name = f"w{self._started}"
-        url = named(address or self._day.environment["DATABASE_URL"], name)
-        environment = self._day.environment | {"DATABASE_URL": url}
+        environment = self._day.environment | more
+        environment["DATABASE_URL"] = named(environment["DATABASE_URL"], name)
         worker = await self._stack.enter_async_context(Running.start("worker", **environment))
         self._names[worker.pid] = name
         return worker
