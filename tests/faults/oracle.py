@@ -18,9 +18,9 @@ database, whatever happened to its writers:
     After a last look, with nobody in its way, every quote of the races that it looked at stands
     in the log and among the live quotes as at the newest refresh that was served of the race.
 ``doubled``
-    Two neighbours in a quote's log, by their number, with the same price and both from polls, or
-    an entry that stands twice with one refresh; by the time at which they took effect, no two
-    neighbours at all.
+    Two neighbours among a quote's entries from polls, by their number, with the same price; two
+    with one refresh; or an entry from a history that repeats what stood when it took effect. (One
+    that tells earlier of a price than the poll that saw it late is followed by that poll's.)
 ``disordered``
     A poll's entry with an older refresh than the one before it of the same quote.
 
@@ -164,10 +164,15 @@ def _invented(served: Served, quote: Quote, entries: list[Entry]) -> Iterator[st
 def _doubled(quote: Quote, entries: list[Entry]) -> Iterator[str]:
     polls = [entry for entry in entries if entry.polled]
     # Sorting keeps the order of equals: with one instant, the later number took effect later.
-    for order in (polls, sorted(entries, key=lambda entry: entry.at)):
-        for before, entry in pairwise(order):
-            if before.price == entry.price:
-                yield f"{quote}: {_said(entry.price)} at {before.at} and again at {entry.at}"
+    in_time = sorted(entries, key=lambda entry: entry.at)
+    repeated = [pair for pair in pairwise(polls) if pair[0].price == pair[1].price]
+    repeated += [
+        (before, entry)
+        for before, entry in pairwise(in_time)
+        if before.price == entry.price and not entry.polled
+    ]
+    for before, entry in repeated:
+        yield f"{quote}: {_said(entry.price)} at {before.at} and again at {entry.at}"
     if polls and polls[0].price is None:
         yield f"{quote}: pulled at {polls[0].at} before there was a price"
     if len({entry.at for entry in polls}) < len(polls):

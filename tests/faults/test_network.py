@@ -101,14 +101,14 @@ async def test_a_half_open_database_is_noticed_and_served_as_stale_until_it_is_b
     assert found.faults == {}
 
 
-async def test_a_half_open_feed_fails_the_look_and_the_next_one_comes(
+async def test_a_half_open_feed_is_asked_again_over_a_new_connection(
     database_url: str, tmp_path: Path
 ) -> None:
     async with Network.begin(database_url, tmp_path) as network:
         position = network.worker.position
         network.feed.swallow()
-        failed = await network.worker.until("job.failed", job="live_odds", after=position)
-        assert "feed" in failed["error"]
+        failed = await network.worker.until("feed.retry_scheduled", after=position)
+        assert "cannot be reached" in failed["error"]
         await network.recovered()
         found = await network.end()
     assert found.faults == {}

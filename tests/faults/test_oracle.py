@@ -105,6 +105,7 @@ def with_entry(quote: Quote, number: int, new: Entry) -> dict[Quote, list[Entry]
             {"disordered", "lost", "stale"},
         ),
         (lambda: stored(with_entry(ONE, 0, entry(5, "4/1", polled=False))), {"invented"}),
+        (lambda: stored(with_entry(ONE, 4, entry(15, "3/1", polled=False))), {"doubled"}),
     ],
 )
 def test_each_way_to_break_it_is_found(
