@@ -144,7 +144,7 @@ class Running:
 
 
 class Resources:
-    """A process's memory in KiB (proportional set size), open files, and threads."""
+    """A process's memory of its own in KiB (no file pages: others share them), files, threads."""
 
     def __init__(self, memory: int, files: int, threads: int) -> None:
         self.memory = memory
@@ -159,7 +159,7 @@ class Resources:
         for one in pids:
             with suppress(FileNotFoundError):
                 rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
-                memory += int(rollup.partition("\nPss:")[2].split()[0])
+                memory += int(rollup.partition("\nPss_Anon:")[2].split()[0])
                 files += len(list(Path(f"/proc/{one}/fd").iterdir()))
                 threads += len(list(Path(f"/proc/{one}/task").iterdir()))
         return cls(memory, files, threads)
