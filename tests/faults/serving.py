@@ -8,8 +8,8 @@ from typing import Any, Self
 
 import httpx
 
-from tests.api.processes import free_port
 from tests.faults.processes import Running
+from tests.ports import free_port
 
 
 class Api:
