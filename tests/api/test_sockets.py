@@ -125,6 +125,7 @@ async def test_a_subscription_resumes_after_an_event(
         ('{"subscribe": {"course": [""]}}', "course"),
         ('{"subscribe": {}, "last_event_id": "yesterday"}', "last_event_id"),
         ('{"subscripe": {}}', "message"),
+        ('{"ping": ' + "[" * 5_000, "message"),
     ],
 )
 async def test_what_is_not_understood_is_said_with_its_field(

@@ -31,11 +31,12 @@ from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.routes import Documents, StaticFiles
 from darkhorses.api.dashboard.status import Operations
 from darkhorses.api.dashboard.words import make_environment
+from darkhorses.api.description import DecimalsAreNumbers
 from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.metrics import Metrics
-from darkhorses.api.parameters import refuse_unknown_parameters
+from darkhorses.api.parameters import refuse_wrong_parameters
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
@@ -111,7 +112,7 @@ def create_application(services: Services) -> Litestar:
     return Litestar(
         route_handlers=_ROUTES,
         dependencies={name: _provide(thing) for name, thing in given.items()},
-        before_request=refuse_unknown_parameters,
+        before_request=refuse_wrong_parameters,
         exception_handlers=with_pages(EXCEPTION_HANDLERS, environment),
         openapi_config=OpenAPIConfig(
             title="DarkHorses API",
@@ -123,6 +124,7 @@ def create_application(services: Services) -> Litestar:
             path="/openapi",
             use_handler_docstrings=True,
         ),
+        plugins=[DecimalsAreNumbers()],
         logging_config=None,
         debug=False,
     )

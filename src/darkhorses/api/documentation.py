@@ -75,9 +75,6 @@ def _operations(openapi: Schema) -> Iterator[Operation]:
 
 def _parameter(parameter: Schema) -> Field:
     schema = parameter["schema"]
-    # One that may be left out is "or null" to the document; in an address there is no null.
-    choices = [one for one in schema.get("oneOf", ()) if one.get("type") != "null"]
-    schema = choices[0] if len(choices) == 1 else schema
     default = schema.get("default")
     return Field(
         name=parameter["name"],
@@ -102,7 +99,7 @@ def _type(schema: Schema) -> TypeText:
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REFERENCE)
         return TypeText(text=name, refers_to=name)
-    if choices := schema.get("oneOf") or schema.get("anyOf"):
+    if choices := schema.get("anyOf"):
         types = [_type(choice) for choice in choices]
         refers_to = next((one.refers_to for one in types if one.refers_to), None)
         return TypeText(text=" or ".join(one.text for one in types), refers_to=refers_to)

@@ -13,10 +13,12 @@ from litestar.types import ASGIApp
 from darkhorses.api.exports import ExportAnswer, Exports
 from darkhorses.api.periods import FromDay, ToDay
 from darkhorses.api.problems import (
+    MEDIA_TYPE,
     REFUSALS_OF_ONE,
     BadParametersError,
     FieldError,
     NotKnownError,
+    Problem,
 )
 from darkhorses.export.asking import WrongFilterError, export_query
 from darkhorses.export.formats import ExportFormat, ParquetMissingError, require
@@ -24,6 +26,7 @@ from darkhorses.store.exporting import ExportTable
 
 _Request = Request[Any, Any, Any]
 _OLD_HTTP = ("1", "1.0")
+EXPORT_PATH = "/api/export/{table}"
 
 
 def _filter(of: str) -> Any:
@@ -42,6 +45,12 @@ def _filter(of: str) -> Any:
             generate_examples=False,
         ),
         **REFUSALS_OF_ONE,
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: ResponseSpec(
+            Problem,
+            description="Asked by HTTP/1.0, which cannot tell a whole file from a broken one",
+            generate_examples=False,
+            media_type=MEDIA_TYPE,
+        ),
     },
 )
 async def get_export(
@@ -50,7 +59,10 @@ async def get_export(
     exports: NamedDependency[Exports],
     table: Annotated[
         str,
-        PathParameter(description="historical-odds, results, race-days or odds-changes"),
+        PathParameter(
+            description="historical-odds, results, race-days or odds-changes",
+            schema_extra={"enum": [*ExportTable]},
+        ),
     ],
     export_format: Annotated[
         ExportFormat, QueryParameter(name="format", description="Of the file")

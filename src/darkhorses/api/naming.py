@@ -17,6 +17,16 @@ def query_names(handler: BaseRouteHandler) -> dict[str, str]:
     return names
 
 
+def names_without_null(handler: BaseRouteHandler) -> set[str]:
+    """The names that may be left out, and whose values are no free text: "null" is none."""
+    parameters = handler.parsed_fn_signature.parameters
+    return {
+        name
+        for argument, name in query_names(handler).items()
+        if parameters[argument].is_optional and str not in parameters[argument].annotation.__args__
+    }
+
+
 def names_with_several_values(handler: BaseRouteHandler) -> set[str]:
     """The names that may stand in the query more than once."""
     parameters = handler.parsed_fn_signature.parameters

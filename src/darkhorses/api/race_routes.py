@@ -11,7 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import Encoded, respond
-from darkhorses.api.parameters import read_bookmaker, read_instant
+from darkhorses.api.parameters import INSTANT, read_bookmaker, read_instant
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import (
     REFUSALS,
@@ -94,7 +94,8 @@ async def get_race(
         str | None,
         QueryParameter(
             description="ISO 8601 time with its offset: the race as it stood then, rebuilt from "
-            "the log of changes"
+            "the log of changes",
+            schema_extra=INSTANT,
         ),
     ] = None,
 ) -> Response[bytes | None]:
@@ -167,11 +168,19 @@ async def get_race_history(
     ] = None,
     from_at: Annotated[
         str | None,
-        QueryParameter(name="from", description="ISO 8601 time with its offset; included"),
+        QueryParameter(
+            name="from",
+            description="ISO 8601 time with its offset; included",
+            schema_extra=INSTANT,
+        ),
     ] = None,
     to_at: Annotated[
         str | None,
-        QueryParameter(name="to", description="ISO 8601 time with its offset; not included"),
+        QueryParameter(
+            name="to",
+            description="ISO 8601 time with its offset; not included",
+            schema_extra=INSTANT,
+        ),
     ] = None,
     resolution: Annotated[
         Resolution | None,

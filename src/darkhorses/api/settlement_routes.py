@@ -10,7 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter
 
 from darkhorses.api.encoding import Encoded, respond
-from darkhorses.api.parameters import read_bookmaker, read_instant
+from darkhorses.api.parameters import INSTANT, read_bookmaker, read_instant
 from darkhorses.api.problems import (
     REFUSALS_OF_ONE,
     BadParametersError,
@@ -48,7 +48,10 @@ async def get_settlement(
         str, QueryParameter(min_length=1, max_length=100, description="Name or id of a bookmaker")
     ],
     at: Annotated[
-        str, QueryParameter(description="When it was struck: ISO 8601 time with its offset")
+        str,
+        QueryParameter(
+            description="When it was struck: ISO 8601 time with its offset", schema_extra=INSTANT
+        ),
     ],
     stake: Annotated[
         str, QueryParameter(description="Stake of each part, up to 1,000,000.00")

@@ -111,6 +111,8 @@ async def _serve(socket: WebSocket[Any, Any, Any], session: Session) -> Ending |
         # granian cannot close a socket while it is listened to, and the listening task hears of its
         # end only when it is closed: so it is told to end, and not waited for.
         listening.cancel()
+    if listening.done() and not listening.cancelled():
+        listening.result()
     return session.ending
 
 
@@ -125,12 +127,15 @@ class Conversation:
 
     async def listen(self, receive: Receive) -> None:
         """Take what the client says until it goes away, or has to."""
-        while self._session.ending is None:
-            message = await receive()
-            if message["type"] != "websocket.receive":
-                self._session.end(Ending.GONE)
-                return
-            self._take(message.get("text") or message.get("bytes") or b"")
+        try:
+            while self._session.ending is None:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return
+                self._take(message.get("text") or message.get("bytes") or b"")
+        finally:
+            # Whoever is not listened to any more would keep its place for ever.
+            self._session.end(Ending.GONE)
 
     def _take(self, text: str | bytes) -> None:
         if len(text) > LARGEST_MESSAGE:
@@ -140,12 +145,19 @@ class Conversation:
             self._session.end(Ending.ABUSE)
             return
         try:
-            self._obey(_read(text))
+            self._understand(text)
         except BadParametersError as error:
             self._errors += 1
             if self._errors >= MOST_ERRORS:
                 self._session.end(Ending.ABUSE)
             self._session.reply("error", CommandError(detail=str(error), errors=error.errors))
+
+    def _understand(self, text: str | bytes) -> None:
+        try:
+            self._obey(_read(text))
+        except RecursionError:
+            message = "nested too deeply"
+            raise BadParametersError(FieldError(field="message", message=message)) from None
 
     def _is_flooding(self) -> bool:
         now = self._clock()

@@ -28,6 +28,7 @@ from darkhorses.api.dashboard.race import race_html
 from darkhorses.api.dashboard.statistics import statistics_page
 from darkhorses.api.dashboard.status import Operations, status_page
 from darkhorses.api.dashboard.tables import bookmakers_page, courses_page
+from darkhorses.api.description import described
 from darkhorses.api.documentation import document_page
 from darkhorses.api.encoding import Encoded, encode, respond
 from darkhorses.api.health import aged, judge, leading
@@ -86,14 +87,14 @@ class Documents:
     def openapi(self, request: _Request) -> Encoded:
         """The OpenAPI document of the application that serves the request."""
         if self._openapi is None:
-            schema = request.app.openapi_schema.to_schema()
+            schema = described(request.app)
             self._openapi = Encoded(encode(schema), "application/vnd.oai.openapi+json")
         return self._openapi
 
     def page(self, request: _Request) -> Encoded:
         """The same as a page."""
         if self._page is None:
-            self._page = document_page(self._environment, request.app.openapi_schema.to_schema())
+            self._page = document_page(self._environment, described(request.app))
         return self._page
 
 
