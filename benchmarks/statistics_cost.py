@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from darkhorses.domain.redaction import Redaction
 from darkhorses.logs import configure_logs
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
@@ -191,7 +192,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000000,5000000", help="changes, with commas")
     parser.add_argument("--runs", type=int, default=15, help="runs with new rows at each size")
     options = parser.parse_args()
-    configure_logs("WARNING")
+    configure_logs("WARNING", Redaction())
     sizes = [int(size) for size in options.sizes.split(",")]
     directory = Path(tempfile.mkdtemp(prefix="darkhorses-bench-"))
     directory.chmod(0o755)  # PostgreSQL of a run by root works as another user

@@ -26,7 +26,7 @@ from darkhorses.domain.errors import SettingError
 from darkhorses.domain.london import race_day
 from darkhorses.domain.race_days import FIRST_DAY, GAPS_OF, RaceDay
 from darkhorses.logs import configure_logs
-from darkhorses.settings import Settings
+from darkhorses.settings import Settings, read_environment, redaction_of
 from darkhorses.store.lease import current_lease
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
@@ -225,7 +225,8 @@ def _progress(
     )
     with bar:
         # Log lines of now go above the bar, which has put itself between them and the terminal.
-        configure_logs(log_level)
+        hide = redaction_of(read_environment())
+        configure_logs(log_level, hide)
         task = bar.add_task("days", total=total)
 
         def advance(due: DueDay, _found: Sequence[FilledDay]) -> None:
@@ -235,7 +236,7 @@ def _progress(
             yield advance
         finally:
             bar.stop()
-            configure_logs(log_level)
+            configure_logs(log_level, hide)
 
 
 class _Lines:

@@ -26,11 +26,18 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except SettingError as error:
-            click.echo(f"darkhorses: {error}", err=True)
+            _say(error)
             ctx.exit(USAGE)
         except DarkHorsesError as error:
-            click.echo(f"darkhorses: {error}", err=True)
+            _say(error)
             ctx.exit(FAILED)
+
+
+def _say(error: DarkHorsesError) -> None:
+    """One line for whoever sits there, without the secrets that an error may have been told."""
+    from darkhorses.settings import read_environment, redaction_of  # noqa: PLC0415
+
+    click.echo(f"darkhorses: {redaction_of(read_environment())(str(error))}", err=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -4,6 +4,7 @@ A setting is a field of ``Settings``: its type and limits, its default, its vari
 stand together, and the README's table is checked against them.
 """
 
+import base64
 import ipaddress
 import os
 import re
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from darkhorses.domain.errors import SettingError
+from darkhorses.domain.redaction import Redaction
 
 _IGNORED = {
     "SUPABASE_URL": "DATABASE_URL (the session pooler's address, port 5432)",
@@ -24,6 +26,12 @@ _IGNORED = {
 }
 
 _ORIGIN = re.compile(r"https?://[^/?#\s]+")
+
+
+_IGNORED_SECRETS = {"SUPABASE_SERVICE_KEY"}
+_PASSWORD_BESIDE = re.compile(r"[?&](?:ssl)?password=([^&]+)")
+_END_OF_HOST = re.compile("[/?#]")
+_WITH_USER = re.compile(r"[^:/]+://(?P<user>[^:@/]*):?(?P<password>.*)@")
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "DATABASE_URL",
             "PostgreSQL to use; when empty, an embedded one is started and kept in the data "
             "directory",
-            "postgresql://user:password@host:5432/database",
+            "postgresql://user:password@host:5432/database, with / ? # [ ] of the password "
+            "percent-encoded",
             secret=True,
         ),
     ] = None
@@ -64,7 +73,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     racing_api_base_url: Annotated[
         str,
         Meta(pattern=r"^https?://"),
-        _setting("RACING_API_BASE_URL", "where The Racing API answers", "an http(s) address"),
+        _setting(
+            "RACING_API_BASE_URL",
+            "where The Racing API answers",
+            "an http(s) address without user and password",
+        ),
     ] = "https://api.theracingapi.com/v1"
     log_level: Annotated[
         str,
@@ -273,6 +286,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
 
+    def __repr__(self) -> str:
+        # Reports of errors show what functions were given.
+        return "Settings(…)"
+
 
 def secret_texts(settings: Settings) -> list[str]:
     """What must never be told: the secret settings, and the database's password by itself."""
@@ -314,20 +331,54 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     if environment is None:
         environment = read_environment()
+    hide = redaction_of(environment)
     hints = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {}
     for field, variable in variables().items():
         text = environment.get(variable.name, "").strip()
         if text:
-            values[field] = _read(variable, text, hints[field])
+            values[field] = _read(variable, text, hints[field], hide)
     settings = Settings(**values)
-    if settings.database_url is not None and not settings.database_url.startswith(
-        ("postgresql://", "postgres://")
-    ):
-        raise _wrong(variables()["database_url"], settings.database_url)
+    for field, may_have_user in (("database_url", True), ("racing_api_base_url", False)):
+        url = getattr(settings, field)
+        if url is not None and not _is_address(url, may_have_user=may_have_user):
+            raise _wrong(variables()[field], hide(url))
     _check_each(settings, "trusted_proxies", ipaddress.ip_network)
     _check_each(settings, "cors_origins", _origin)
     return settings
+
+
+def _is_address(url: str, *, may_have_user: bool) -> bool:
+    """Whether an address can be taken apart; what cannot is told by nobody else without it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if may_have_user:
+        return parts.scheme in ("postgresql", "postgres")
+    return bool(parts.hostname) and "@" not in parts.netloc
+
+
+def redaction_of(environment: Mapping[str, str]) -> Redaction:
+    """Hides every secret of an environment, and the passwords of its addresses by themselves."""
+    names = {
+        variable.name for variable in variables().values() if variable.secret
+    } | _IGNORED_SECRETS
+    secrets = {text for name in names if (text := environment.get(name, "").strip())}
+    # Not taken apart as an address: a password with a slash makes it none.
+    found = [match for text in secrets if (match := _WITH_USER.match(text))]
+    passwords = {match["password"] or match["user"] for match in found}
+    users = {match["user"] for match in found if match["password"]}
+    username = environment.get("RACING_API_USERNAME", "").strip()
+    password = environment.get("RACING_API_PASSWORD", "").strip()
+    passwords |= {word for text in secrets for word in _PASSWORD_BESIDE.findall(text)}
+    # What takes such an address apart ends it at the slash, and tells the rest of it.
+    passwords |= {_END_OF_HOST.split(word)[0] for word in passwords}
+    secrets |= passwords | {unquote(word) for word in passwords}
+    secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
+    # Somebody's password is his name, as in a demo: then it is a word of every other line.
+    return Redaction(secrets - users - {username})
 
 
 def ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -335,7 +386,7 @@ def ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: instead for name, instead in _IGNORED.items() if environment.get(name)}
 
 
-def _read(variable: Variable, text: str, hint: Any) -> Any:
+def _read(variable: Variable, text: str, hint: Any, hide: Redaction) -> Any:
     raw: Any = text
     if get_args(hint)[0] == tuple[str, ...]:
         raw = [part.strip().lower() for part in text.split(",") if part.strip()]
@@ -344,9 +395,9 @@ def _read(variable: Variable, text: str, hint: Any) -> Any:
     try:
         value = msgspec.convert(raw, hint, strict=False)
     except msgspec.ValidationError:
-        raise _wrong(variable, text) from None
+        raise _wrong(variable, hide(text)) from None
     if value == ():
-        raise _wrong(variable, text)
+        raise _wrong(variable, hide(text))
     return value
 
 

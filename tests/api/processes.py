@@ -46,6 +46,11 @@ class ApiProcess:
         assert "Traceback" not in said
         return code, loop.time() - started
 
+    async def stop_and_tell(self) -> tuple[int, str]:
+        """Ask it to end; the exit code, and what was said last."""
+        self._process.send_signal(signal.SIGTERM)
+        return await self.ended()
+
     async def ended(self) -> tuple[int, str]:
         """Wait for the end; the exit code, and what was said last."""
         async with asyncio.timeout(30):

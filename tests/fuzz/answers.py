@@ -22,6 +22,8 @@ class Answers:
 
     def __init__(self) -> None:
         self.statuses: Counter[int] = Counter()
+        self.unavailable: Counter[str] = Counter()
+        """Why there was no answer just then, in the API's words."""
 
     @property
     def count(self) -> int:
@@ -45,7 +47,10 @@ class Answers:
             return
         assert headers["content-type"] == PROBLEM, told
         if body:
-            _judge_problem(target, status, json.loads(body))
+            problem = json.loads(body)
+            _judge_problem(target, status, problem)
+            if status == 503:
+                self.unavailable[problem["detail"]] += 1
 
 
 def _judge_problem(target: str, status: int, problem: dict[str, Any]) -> None:

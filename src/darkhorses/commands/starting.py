@@ -24,11 +24,12 @@ def start_settings() -> "Settings":
         ignored_variables,
         load_settings,
         read_environment,
+        redaction_of,
     )
 
     environment = read_environment()
     settings = load_settings(environment)
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, redaction_of(environment))
     for name, instead in ignored_variables(environment).items():
         structlog.get_logger("darkhorses").info(
             "setting.ignored", variable=name, replaced_by=instead

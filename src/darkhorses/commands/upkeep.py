@@ -71,11 +71,12 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
 
     from darkhorses.doctor import Level, examine  # noqa: PLC0415
     from darkhorses.logs import configure_logs  # noqa: PLC0415
-    from darkhorses.settings import read_environment  # noqa: PLC0415
+    from darkhorses.settings import read_environment, redaction_of  # noqa: PLC0415
     from darkhorses.worker.app import clock  # noqa: PLC0415
 
-    configure_logs("ERROR")
-    findings = asyncio.run(examine(read_environment(), clock=clock))
+    environment = read_environment()
+    configure_logs("ERROR", redaction_of(environment))
+    findings = asyncio.run(examine(environment, clock=clock))
     healthy = all(finding.level is not Level.FAIL for finding in findings)
     if as_json:
         click.echo(msgspec.json.encode({"healthy": healthy, "findings": findings}).decode())

@@ -6,6 +6,7 @@ answers are tried again with full jitter or as ``Retry-After`` says; refusals ne
 """
 
 import asyncio
+import base64
 import re
 import time
 from collections import Counter, defaultdict
@@ -24,6 +25,7 @@ from darkhorses.domain.gaps import RunnerHistory
 from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.races import CardPage, Course
+from darkhorses.domain.redaction import Redaction
 from darkhorses.domain.results import ResultPage
 from darkhorses.domain.retry_after import read_retry_after
 from darkhorses.tracing import span
@@ -86,6 +88,10 @@ class FeedAccess(msgspec.Struct, frozen=True, kw_only=True):
     breaker_threshold: int = 8
     breaker_rest: timedelta = timedelta(seconds=15)
 
+    def __repr__(self) -> str:
+        # Reports of errors show what functions were given.
+        return f"FeedAccess({self.base_url}, …)"
+
 
 class Outcomes(msgspec.Struct, kw_only=True):
     """What the feed answered since the start: requests by outcome, and the last failure.
@@ -130,6 +136,9 @@ class RacingApi:
             rest=access.breaker_rest,
             monotonic=time.monotonic,
         )
+        # The feed, or a proxy before it, may repeat what we sent.
+        basic = base64.b64encode(f"{access.username}:{access.password}".encode()).decode()
+        self._hide = Redaction((access.password, basic))
         self._has_pro = True
         self._results_limit = _MOST_RESULTS_A_PAGE
         self.outcomes = Outcomes(counts=Counter())
@@ -373,19 +382,19 @@ class RacingApi:
                     if len(body) > _LARGEST_BODY:
                         raise MalformedError(f"the answer of {path} is larger than 64 MiB")
         except httpx.DecodingError as error:
-            raise MalformedError(f"the answer of {path} cannot be unpacked: {error}") from error
+            what = self._hide(str(error))
+            raise MalformedError(f"the answer of {path} cannot be unpacked: {what}") from error
         except (httpx.TransportError, TimeoutError) as error:
-            what = str(error) or type(error).__name__
+            what = self._hide(str(error)) or type(error).__name__
             raise UnavailableError(f"the feed cannot be reached for {path}: {what}") from error
         if response.status_code == httpx.codes.OK:
             return bytes(body)
-        raise _refusal(response, bytes(body), path, now=self._clock())
+        raise _refusal(response, self._hide(_detail(bytes(body))), path, now=self._clock())
 
 
-def _refusal(response: httpx.Response, body: bytes, path: str, *, now: datetime) -> FeedError:
-    """The error that an answer other than 200 is."""
+def _refusal(response: httpx.Response, detail: str, path: str, *, now: datetime) -> FeedError:
+    """The error that an answer other than 200 is; ``detail`` is what it says of itself."""
     status = response.status_code
-    detail = _detail(body)
     said = f"{path} gave {status}" + (f": {detail}" if detail else "")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         if "plan" in detail.lower():

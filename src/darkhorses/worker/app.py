@@ -15,7 +15,7 @@ from darkhorses import __version__
 from darkhorses.database import open_database
 from darkhorses.domain.errors import SettingError
 from darkhorses.domain.retention import Retention
-from darkhorses.settings import Settings
+from darkhorses.settings import Settings, read_environment, redaction_of
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
@@ -139,6 +139,7 @@ class _Worker:
             on_lease_lost=self._leadership.step_down,
             on_news=self._news.set,
             figures=figures,
+            hide=redaction_of(read_environment()),
         )
         self._jobs = (
             reference_job(feed, database, regions=plan.regions, clock=clock),

@@ -31,7 +31,8 @@ class JobBoundary:
     ``on_lease_lost`` is called when a write is refused, ``on_news`` when a job begins to fail or
     has recovered.
     A run that failed is recorded in ``job_runs`` unless it comes by the thousand
-    (``record_failure``); with ``record_success`` one that succeeded is too.
+    (``record_failure``); with ``record_success`` one that succeeded is too. Errors are kept and
+    shown to whoever asks the API: they pass through ``hide``.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class JobBoundary:
         on_lease_lost: Callable[[], None],
         on_news: Callable[[], None] = lambda: None,
         figures: WorkerFigures | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self._database = database
         self._clock = clock
         self._on_lease_lost = on_lease_lost
         self._on_news = on_news
         self._figures = figures if figures is not None else WorkerFigures()
+        self._hide = hide
         self._statuses: dict[str, JobStatus] = {}
 
     @property
@@ -88,7 +91,7 @@ class JobBoundary:
             return False
         except Exception as error:  # noqa: BLE001  # a job's boundary: it is recorded here
             known = isinstance(error, DarkHorsesError)
-            message = str(error) if known else f"{type(error).__name__}: {error}"
+            message = self._hide(str(error) if known else f"{type(error).__name__}: {error}")
             if message != before.error:
                 _log.error("job.failed", job=job, error=message, exc_info=None if known else error)
                 report(error, job=job)
