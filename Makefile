@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check format bench-statistics lock wheel clean
+.PHONY: help demo test soak check audit format bench-statistics lock wheel clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -22,15 +22,19 @@ test: $(DEVELOPMENT) ## run the whole suite
 soak: $(DEVELOPMENT) ## run the tests that take minutes
 	$(BIN)/pytest -m soak
 
-check: $(DEVELOPMENT) ## format, lint, types, import contracts
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+check: $(DEVELOPMENT) audit ## format, lint, types, import contracts, known vulnerabilities
+	$(BIN)/ruff format --check src tests benchmarks tools
+	$(BIN)/ruff check src tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+audit: $(DEVELOPMENT) ## ask OSV about every locked package; AUDIT=required fails without an answer
+	$(BIN)/python -m tools.audit $(if $(filter required,$(AUDIT)),--required) \
+		$(if $(AUDIT_URL),--url $(AUDIT_URL)) requirements.lock requirements-dev.lock
+
 format: $(DEVELOPMENT) ## put the code into its format
-	$(BIN)/ruff format src tests benchmarks
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks tools
+	$(BIN)/ruff check --fix src tests benchmarks tools
 
 bench-statistics: $(DEVELOPMENT) ## measure the statistics at 1 and 5 million price changes
 	$(BIN)/python -m benchmarks.statistics_cost

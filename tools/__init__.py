@@ -1,0 +1,1 @@
+"""What the checks use beside the package itself."""
