@@ -343,8 +343,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         url = getattr(settings, field)
         if url is not None and not _is_address(url, may_have_user=may_have_user):
             raise _wrong(variables()[field], hide(url))
-    _check_each(settings, "trusted_proxies", ipaddress.ip_network)
-    _check_each(settings, "cors_origins", _origin)
+    _check_each(settings, "trusted_proxies", ipaddress.ip_network, hide)
+    _check_each(settings, "cors_origins", _origin, hide)
     return settings
 
 
@@ -401,12 +401,14 @@ def _read(variable: Variable, text: str, hint: Any, hide: Redaction) -> Any:
     return value
 
 
-def _check_each(settings: Settings, field: str, read: Callable[[str], object]) -> None:
+def _check_each(
+    settings: Settings, field: str, read: Callable[[str], object], hide: Callable[[str], str]
+) -> None:
     for part in getattr(settings, field):
         try:
             read(part)
         except ValueError:
-            raise _wrong(variables()[field], part) from None
+            raise _wrong(variables()[field], hide(part)) from None
 
 
 def _origin(text: str) -> None:

@@ -19,10 +19,11 @@ import pytest
 
 from darkhorses.domain.errors import SettingError
 from darkhorses.settings import load_settings, variables
-from tests.api.processes import free_port, running_api
+from tests.api.processes import running_api
 from tests.canaries.feeds import gossiping
 from tests.canaries.secrets_set import Canaries, told_by_database
 from tests.commands import darkhorses
+from tests.ports import free_port
 from tests.worker.processes import WorkerProcess
 
 COMMANDS = [

@@ -17,10 +17,10 @@ import pytest
 from darkhorses.api.app import utc_now
 from darkhorses.domain.london import race_day
 from darkhorses.store.embedded import EmbeddedServer
-from tests.api.processes import free_port
 from tests.commands import darkhorses
 from tests.conftest import TEMPLATE, fresh_database
 from tests.fuzz.answers import Answers
+from tests.ports import free_port
 
 _READY = "is simulated at "
 
