@@ -24,6 +24,8 @@ _ALIASES = {
     "talksport": "talksportbet",
 }
 
+_LONGEST_NAME = 100
+
 _EXCHANGES = frozenset({"betfairexchange", "smarkets", "matchbook", "betdaq"})
 
 
@@ -46,11 +48,13 @@ class Bookmaker(msgspec.Struct, frozen=True, kw_only=True):
 def bookmaker_named(name: str) -> Bookmaker:
     """Identify a bookmaker by its name; one that nobody knows comes in under its own name.
 
-    Raises ValueError for a name without a single letter or digit.
+    Raises ValueError for a name without a single letter or digit, and for one too long to be one.
     """
     key = _NOT_LETTERS_OR_DIGITS.sub("", name.lower())
     if not key:
         raise ValueError(f"bookmaker name {name!r} has no letter or digit")
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"bookmaker name {name[:60]!r} is too long, {len(name)} characters")
     key = _ALIASES.get(key, key)
     kind = BookmakerType.EXCHANGE if key in _EXCHANGES else BookmakerType.FIXED
     return Bookmaker(

@@ -5,16 +5,20 @@ both are kept and sums are done on the fraction where there is one.
 """
 
 import re
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-_FRACTION = re.compile(r"^(\d+)\s*[/\-]\s*(\d+)$")
+_FRACTION = re.compile(r"(\d{1,6})\s*[/\-]\s*(\d{1,6})", re.ASCII)
+# Decimal() also takes underscores, other alphabets' digits, and exponents.
+_NUMBER = re.compile(r"[+\-]?(\d{1,12}(\.\d{0,12})?|\.\d{1,12})", re.ASCII)
 _THOUSANDTH = Decimal("0.001")
 _TOO_LONG = Decimal(10_000_000)
+_ROUNDING = Fraction(1, 50)  # decimals come rounded; those seen are off by 0.005 at most
+_SHOWN = 60
 _NO_PRICE = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "SP", "NR", "N/A"})
 _EVENS = frozenset({"EVS", "EVENS", "EVEN", "EV"})
 
@@ -50,7 +54,8 @@ def read_price(decimal_text: str, fractional_text: str) -> Price | None:
     """Read a price from the feed's two texts; None where there is no price.
 
     ``-``, ``SP``, empty and every decimal ≤ 1 are no price. A fraction without a stroke is
-    either an exchange repeating its decimal (no fraction) or, on old cards, n-to-one.
+    either an exchange repeating its decimal (no fraction) or, on old cards, n-to-one. A fraction
+    that says something else than its decimal is no price: nobody knows which of them is right.
     Raises ValueError for text that is neither a price nor a known way to say "none".
     """
     decimal_text = decimal_text.strip().upper()
@@ -60,13 +65,12 @@ def read_price(decimal_text: str, fractional_text: str) -> Price | None:
         return None
     if decimal_text in _EVENS:
         decimal_text = "2"
-    try:
-        decimal = Decimal(decimal_text)
-    except InvalidOperation:
-        raise ValueError(f"decimal price {decimal_text!r} is not a number") from None
-    if not decimal.is_finite() or decimal >= _TOO_LONG:
-        raise ValueError(f"decimal price {decimal_text!r} is out of range")
+    if not _NUMBER.fullmatch(decimal_text):
+        raise ValueError(f"decimal price {decimal_text[:_SHOWN]!r} is not a number")
+    decimal = Decimal(decimal_text)
     stored = decimal.quantize(_THOUSANDTH, rounding=ROUND_HALF_EVEN).normalize()
+    if stored >= _TOO_LONG:
+        raise ValueError(f"decimal price {decimal_text!r} is out of range")
     if stored <= 1:
         return None
     fractional = _read_fraction(fractional_text, decimal)
@@ -81,15 +85,19 @@ def _read_fraction(text: str, decimal: Decimal) -> str | None:
         return None
     if text in _EVENS:
         return "1/1"
-    if match := _FRACTION.match(text):
+    if match := _FRACTION.fullmatch(text):
         numerator, denominator = int(match[1]), int(match[2])
         if numerator == 0 or denominator == 0:
             raise ValueError(f"fractional price {text!r} has a zero")
+        if (
+            abs(Fraction(numerator, denominator) + 1 - Fraction(decimal))
+            > Fraction(decimal) * _ROUNDING
+        ):
+            raise ValueError(f"fractional price {text!r} does not fit decimal {decimal}")
         return f"{numerator}/{denominator}"
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"fractional price {text!r} is not a fraction") from None
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"fractional price {text[:_SHOWN]!r} is not a fraction")
+    number = Decimal(text)
     if number == decimal:
         return None
     if number == number.to_integral_value() and number + 1 == decimal:

@@ -11,10 +11,13 @@ from darkhorses.domain.board import FavouriteMark, favourite_marks, favourite_ra
 from darkhorses.domain.identifiers import HorseId
 from darkhorses.domain.prices import Price, read_price
 
-_TEXT = re.compile(r"^(?P<price>EVENS?|EVS|EV|\d+\s*/\s*\d+|\d+)\s*(?P<mark>[FJC])?F?$")
+_TEXT = re.compile(
+    r"^(?P<price>EVENS?|EVS|EV|\d{1,9}\s*/\s*\d{1,9}|\d{1,9})\s*(?P<mark>[FJC])?F?$", re.ASCII
+)
 _NO_PRICE = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}", "SP", "NR", "N/A", "NO SP"})
 _THOUSANDTH = Decimal("0.001")
 _TOO_LONG = 1_000_000
+_TOO_SHORT = 1_000  # a decimal of three places would be 1
 
 
 class Favourite(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +45,7 @@ def read_starting_price(text: str, decimal_text: str = "") -> Price | None:
     over, under = int(numerator), int(denominator or "1")
     if over == 0 or under == 0:
         raise ValueError(f"starting price {text!r} has a zero")
-    if over >= _TOO_LONG * under:
+    if over >= _TOO_LONG * under or under >= _TOO_SHORT * over:
         raise ValueError(f"starting price {text!r} is out of range")
     return Price(decimal=as_decimal(Fraction(over, under) + 1), fractional=f"{over}/{under}")
 

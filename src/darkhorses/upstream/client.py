@@ -29,6 +29,7 @@ from darkhorses.domain.redaction import Redaction
 from darkhorses.domain.results import ResultPage
 from darkhorses.domain.retry_after import read_retry_after
 from darkhorses.tracing import span
+from darkhorses.upstream.bodies import UNDECODABLE, read_body
 from darkhorses.upstream.breaker import BreakerState, CircuitBreaker
 from darkhorses.upstream.connections import Connections, feed_client
 from darkhorses.upstream.errors import (
@@ -59,7 +60,6 @@ _errors = msgspec.json.Decoder(WireError)
 _CARDS_A_PAGE = 500
 _RESULTS_A_PAGE = 50  # older accounts get no more
 _MOST_RESULTS_A_PAGE = 100
-_LARGEST_BODY = 64 * 1024 * 1024
 
 _Read = TypeVar("_Read")
 
@@ -219,7 +219,7 @@ class RacingApi:
             }
             count = await self._get(Endpoint.RACECARDS, path, query, reader.read_page)
             skip += limit
-            if skip >= count.total:
+            if skip >= count.total or not count.received:
                 return reader.page()
 
     def _day_in_words(self, day: date) -> str | None:
@@ -228,11 +228,16 @@ class RacingApi:
         return {today: "today", today + timedelta(days=1): "tomorrow"}.get(day)
 
     async def race(self, race_id: RaceId) -> CardPage:
-        """One race's card; a page of one."""
+        """One race's card; a page of one. An answer about another race is malformed."""
         reader = CardReader(now=self._clock())
         cards = "pro" if self._has_pro else "standard"
-        await self._get(Endpoint.RACE, f"/racecards/{race_id}/{cards}", {}, reader.read_race)
-        return reader.page()
+        path = f"/racecards/{race_id}/{cards}"
+        await self._get(Endpoint.RACE, path, {}, reader.read_race)
+        page = reader.page()
+        for card in page.cards:
+            if card.race.race_id != race_id:
+                raise MalformedError(f"the answer of {path} is about {card.race.race_id}")
+        return page
 
     async def races_with_result(self, regions: Collection[str]) -> frozenset[RaceId]:
         """The races of today that have a result by now."""
@@ -249,7 +254,7 @@ class RacingApi:
             )
             found |= race_ids
             skip += _RESULTS_A_PAGE
-            if skip >= count.total:
+            if skip >= count.total or not count.received:
                 return frozenset(found)
 
     async def results(self, day: date, regions: Collection[str]) -> ResultPage:
@@ -370,26 +375,19 @@ class RacingApi:
             return body
 
     async def _send(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
-        body = bytearray()
         try:
             # A server that drips a byte now and then is cut off by the time limit over all.
             async with (
                 asyncio.timeout(self._access.timeout.total_seconds() * 3),
                 self._connections.get(path, query) as response,
             ):
-                async for piece in response.aiter_bytes():
-                    body += piece
-                    if len(body) > _LARGEST_BODY:
-                        raise MalformedError(f"the answer of {path} is larger than 64 MiB")
-        except httpx.DecodingError as error:
-            what = self._hide(str(error))
-            raise MalformedError(f"the answer of {path} cannot be unpacked: {what}") from error
+                body = await read_body(response, path)
         except (httpx.TransportError, TimeoutError) as error:
             what = self._hide(str(error)) or type(error).__name__
             raise UnavailableError(f"the feed cannot be reached for {path}: {what}") from error
         if response.status_code == httpx.codes.OK:
-            return bytes(body)
-        raise _refusal(response, self._hide(_detail(bytes(body))), path, now=self._clock())
+            return body
+        raise _refusal(response, self._hide(_detail(body)), path, now=self._clock())
 
 
 def _refusal(response: httpx.Response, detail: str, path: str, *, now: datetime) -> FeedError:
@@ -414,21 +412,23 @@ def _detail(body: bytes) -> str:
     """What a refusal says of itself, in one short line."""
     try:
         detail = _errors.decode(body).detail
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return ""
     if isinstance(detail, list):
-        parts = [
-            f"{'.'.join(str(part) for part in item.get('loc', ()))} {item.get('msg', '')}"
-            for item in detail
-            if isinstance(item, dict)
-        ]
-        return "; ".join(parts)[:300]
+        return "; ".join(_complaint(item) for item in detail if isinstance(item, dict))[:300]
     return str(detail or "")[:300]
 
 
 def _outcome_named(name: str) -> str:
     """An error's name in small letters: ThrottledError is ``throttled``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.removesuffix("Error")).lower()
+
+
+def _complaint(item: Mapping[str, object]) -> str:
+    """``query.limit too large`` of ``{loc, msg, type}``, as far as it has that form."""
+    place = item.get("loc")
+    parts = place if isinstance(place, list) else [place or ""]
+    return f"{'.'.join(map(str, parts))} {item.get('msg') or ''}"
 
 
 def _log_retry(state: tenacity.RetryCallState) -> None:

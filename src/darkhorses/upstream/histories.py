@@ -9,6 +9,7 @@ from darkhorses.domain.bookmakers import Bookmaker, bookmaker_named
 from darkhorses.domain.gaps import PricePoint, RunnerHistory
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.races import Unreadable
+from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
 from darkhorses.upstream.facts import read_instant, read_quote, required, text_of
 from darkhorses.upstream.wire import WirePricePoint, WireQuoteHistory, WireRunnerOdds
@@ -25,7 +26,7 @@ def read_runner_history(body: bytes, race_id: RaceId, horse_id: HorseId) -> Runn
     """
     try:
         wire = _runner_odds.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise MalformedError(f"the answer is no price history: {error}") from error
     about = text_of(wire.race_id), text_of(wire.horse_id)
     if about != (race_id, horse_id):

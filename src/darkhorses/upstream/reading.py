@@ -4,7 +4,7 @@ A page is decoded all at once; only when that fails is it taken apart, race by r
 runner, to find the piece at fault and set it aside while the rest goes on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 import msgspec
@@ -21,6 +21,7 @@ from darkhorses.domain.races import (
     Runner,
     Unreadable,
 )
+from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
 from darkhorses.upstream.facts import read_quote, read_race_facts, read_runner, text_of
 from darkhorses.upstream.wire import (
@@ -39,6 +40,7 @@ from darkhorses.upstream.wire import (
 )
 
 _LONGEST_PAYLOAD = 20_000
+_LONGEST_ID = 100
 
 _racecards = msgspec.json.Decoder(WireRacecards)
 _raw_racecards = msgspec.json.Decoder(WireRawRacecards)
@@ -73,22 +75,22 @@ class CardReader:
         self._bookmakers: dict[BookmakerId, Bookmaker] = {}
         self._spelled: dict[Leaf, BookmakerId] = {}
         self._unreadable: list[Unreadable] = []
-        self._received = 0
+        self._received: set[str] = set()
         self._announced = 0
 
     def read_page(self, body: bytes) -> PageCount:
         """Read a page of racecards; raises MalformedError when it is none."""
         try:
             page = _racecards.decode(body)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):
             count = self._read_page_in_pieces(body)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedError(f"the racecards are not JSON: {error}") from error
         else:
             for race in page.racecards:
-                self._read_race(race, race.runners or ())
-            count = _count(len(page.racecards), page.total)
-        self._received += count.received
+                self._read_race(race, race.runners or (), whole=race.runners is not None)
+                self._receive(text_of(race.race_id))
+            count = count_of(len(page.racecards), page.total)
         self._announced = max(self._announced, count.total)
         return count
 
@@ -96,12 +98,12 @@ class CardReader:
         """Read a single card; raises MalformedError when it is none."""
         try:
             race = _race.decode(body)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeDecodeError):
             self._read_raw_race(msgspec.Raw(body))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedError(f"the racecard is not JSON: {error}") from error
         else:
-            self._read_race(race, race.runners or ())
+            self._read_race(race, race.runners or (), whole=race.runners is not None)
 
     def page(self) -> CardPage:
         """All that was read so far; a race that came twice counts as it came last."""
@@ -109,30 +111,35 @@ class CardReader:
             cards=tuple(self._cards.values()),
             bookmakers=dict(self._bookmakers),
             unreadable=tuple(self._unreadable),
-            missing=max(0, self._announced - self._received),
+            missing=max(0, self._announced - len(self._received)),
         )
+
+    def _receive(self, race_id: str | None) -> None:
+        """Count a race once, however often it comes; one without an id is counted by itself."""
+        self._received.add(race_id or f"nameless {len(self._received)}")
 
     def _read_page_in_pieces(self, body: bytes) -> PageCount:
         try:
             page = _raw_racecards.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise MalformedError(f"the answer is no page of racecards: {error}") from error
         for raw in page.racecards:
             self._read_raw_race(raw)
-        return _count(len(page.racecards), page.total)
+            self._receive(_find_id(raw, "race_id"))
+        return count_of(len(page.racecards), page.total)
 
     def _read_raw_race(self, raw: msgspec.Raw) -> None:
         try:
             race = _raw_race.decode(raw)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             self._set_aside("race", bytes(raw), str(error), race_id=_find_id(raw, "race_id"))
             return
         runners: list[WireRunner] = []
-        whole = True
+        whole = race.runners is not None
         for raw_runner in race.runners or ():
             try:
                 runners.append(_runner.decode(raw_runner))
-            except msgspec.MsgspecError as error:
+            except UNDECODABLE as error:
                 whole = False
                 self._set_aside(
                     "runner",
@@ -150,7 +157,7 @@ class CardReader:
         *,
         whole: bool = True,
     ) -> None:
-        if self._regions and (text_of(wire.region) or "").lower() not in self._regions:
+        if is_elsewhere(wire.region, self._regions):
             return
         doubts: list[str] = []
         race = None
@@ -265,8 +272,8 @@ class CardReader:
         self._unreadable.append(
             Unreadable(
                 kind=kind,
-                race_id=race_id,
-                horse_id=horse_id,
+                race_id=race_id and race_id[:_LONGEST_ID],
+                horse_id=horse_id and horse_id[:_LONGEST_ID],
                 reason=reason,
                 payload=text[:_LONGEST_PAYLOAD],
             )
@@ -277,7 +284,7 @@ def read_courses(body: bytes) -> tuple[Course, ...]:
     """Read the answer of ``courses``; a course without id or name is left out."""
     try:
         page = _courses.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise MalformedError(f"the answer is no list of courses: {error}") from error
     return tuple(
         Course(
@@ -295,7 +302,7 @@ def _find_id(raw: msgspec.Raw, field: str) -> str | None:
     """The id of a piece that cannot be decoded otherwise, where even that can be read."""
     try:
         found = _ids.decode(raw)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None
     return text_of(found.race_id if field == "race_id" else found.horse_id)
 
@@ -304,18 +311,18 @@ def read_races_with_result(body: bytes) -> tuple[frozenset[RaceId], PageCount]:
     """Read which races a page of results is about."""
     try:
         page = _results.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise MalformedError(f"the answer is no page of results: {error}") from error
     received = len(page.results)
     race_ids = {RaceId(race_id) for wire in page.results if (race_id := text_of(wire.race_id))}
-    return frozenset(race_ids), _count(received, page.total)
+    return frozenset(race_ids), count_of(received, page.total)
 
 
 def read_regions(body: bytes) -> dict[str, str]:
     """Read the answer of ``courses/regions``: names by code."""
     try:
         regions = _regions.decode(body)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise MalformedError(f"the answer is no list of regions: {error}") from error
     return {
         code: text_of(wire.region) or code
@@ -324,5 +331,13 @@ def read_regions(body: bytes) -> dict[str, str]:
     }
 
 
-def _count(received: int, total: int | None) -> PageCount:
-    return PageCount(received=received, total=received if total is None else total)
+def count_of(received: int, total: object) -> PageCount:
+    """A page's count; a total that is no number counts as what came."""
+    known = isinstance(total, int) and not isinstance(total, bool)
+    return PageCount(received=received, total=total if known else received)
+
+
+def is_elsewhere(region: Leaf, wanted: Collection[str]) -> bool:
+    """Whether a race is of a region that nobody asked for; one that names none is not."""
+    named = text_of(region)
+    return bool(wanted) and named is not None and named.lower() not in wanted

@@ -6,7 +6,7 @@ wrong. An optional fact that makes no sense costs that fact alone.
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import msgspec
 
@@ -15,9 +15,21 @@ from darkhorses.domain.prices import Price
 from darkhorses.domain.races import Unreadable
 from darkhorses.domain.results import Prize, RaceResult, ResultPage, ResultRunner
 from darkhorses.domain.starting_prices import read_starting_price
+from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
-from darkhorses.upstream.facts import read_date, read_instant, read_integer, required, text_of
-from darkhorses.upstream.reading import PageCount
+from darkhorses.upstream.facts import (
+    named,
+    number_in,
+    read_date,
+    read_id,
+    read_instant,
+    read_integer,
+    read_text,
+    require_same_day,
+    required,
+    text_of,
+)
+from darkhorses.upstream.reading import PageCount, count_of, is_elsewhere
 from darkhorses.upstream.wire import (
     Leaf,
     WireIds,
@@ -26,8 +38,9 @@ from darkhorses.upstream.wire import (
     WireResultRunner,
 )
 
-_MONEY = re.compile(r"^(?P<sign>[£€]?)(?P<amount>\d[\d,]*(?:\.\d+)?)$")
+_MONEY = re.compile(r"^(?P<sign>[£€]?)(?P<amount>\d[\d,]*(?:\.\d+)?)$", re.ASCII)
 _LONGEST_PAYLOAD = 20_000
+_LONGEST_ID = 100
 _MOST_LENGTHS = 999_999
 _LONGEST_FURLONGS = 999
 _LAST_POSITION = 999
@@ -56,21 +69,20 @@ class ResultReader:
         """Read a page of results; raises MalformedError when it is none."""
         try:
             page = _pages.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise MalformedError(f"the answer is no page of results: {error}") from error
         for raw in page.results:
             self._received.add(_race_id(raw) or f"nameless {len(self._received)}")
             self._read(bytes(raw))
-        received = len(page.results)
-        total = received if page.total is None else page.total
-        self._announced = max(self._announced, total)
-        return PageCount(received=received, total=total)
+        count = count_of(len(page.results), page.total)
+        self._announced = max(self._announced, count.total)
+        return count
 
     def read_result(self, body: bytes) -> None:
         """Read a single result; raises MalformedError when it is not JSON."""
         try:
             raw = msgspec.json.decode(body, type=msgspec.Raw)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise MalformedError(f"the result is not JSON: {error}") from error
         self._read(bytes(raw))
 
@@ -86,11 +98,11 @@ class ResultReader:
     def _read(self, body: bytes) -> None:
         try:
             wire = _result.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             self._unread += 1
             self._set_aside(body, str(error), race_id=_race_id(msgspec.Raw(body)))
             return
-        if self._regions and (text_of(wire.region) or "").lower() not in self._regions:
+        if is_elsewhere(wire.region, self._regions):
             return
         doubts: list[str] = []
         try:
@@ -108,7 +120,7 @@ class ResultReader:
         self._unreadable.append(
             Unreadable(
                 kind="race",
-                race_id=race_id,
+                race_id=race_id and race_id[:_LONGEST_ID],
                 horse_id=None,
                 reason=f"result: {reason}",
                 payload=text[:_LONGEST_PAYLOAD],
@@ -117,7 +129,10 @@ class ResultReader:
 
 
 def _read_result(wire: WireResult, doubts: list[str]) -> RaceResult:
-    region = (text_of(wire.region) or "").upper()
+    region = named(wire.region, "region").upper()
+    race_date = read_date(required(wire.date, "date"), "date")
+    off_dt = read_instant(required(wire.off_dt, "off_dt"), "off_dt")
+    require_same_day(race_date, off_dt)
     dividends = {
         "win": wire.tote_win,
         "place": wire.tote_pl,
@@ -130,24 +145,24 @@ def _read_result(wire: WireResult, doubts: list[str]) -> RaceResult:
     if not runners:
         raise ValueError("the result names no runner")
     return RaceResult(
-        race_id=RaceId(required(wire.race_id, "race_id")),
-        race_date=read_date(required(wire.date, "date"), "date"),
-        off_dt=read_instant(required(wire.off_dt, "off_dt"), "off_dt"),
+        race_id=RaceId(read_id(wire.race_id, "race_id")),
+        race_date=race_date,
+        off_dt=off_dt,
         region=region,
-        course_id=CourseId(required(wire.course_id, "course_id")),
+        course_id=CourseId(read_id(wire.course_id, "course_id")),
         # Cards name a course without its country.
-        course=required(wire.course, "course").removesuffix(f"({region})").strip(),
-        race_name=text_of(wire.race_name) or "",
-        race_class=text_of(wire.race_class),
-        race_type=text_of(wire.type),
-        pattern=text_of(wire.pattern),
-        distance=text_of(wire.dist),
+        course=named(wire.course, "course").removesuffix(f"({region})").strip(),
+        race_name=read_text(wire.race_name, "race_name", doubts) or "",
+        race_class=read_text(wire.race_class, "race_class", doubts),
+        race_type=read_text(wire.type, "type", doubts),
+        pattern=read_text(wire.pattern, "pattern", doubts),
+        distance=read_text(wire.dist, "dist", doubts),
         distance_f=_furlongs(wire.dist_f, doubts),
-        going=text_of(wire.going),
-        surface=text_of(wire.surface),
-        age_band=text_of(wire.age_band),
-        rating_band=text_of(wire.rating_band),
-        winning_time=text_of(wire.winning_time_detail),
+        going=read_text(wire.going, "going", doubts),
+        surface=read_text(wire.surface, "surface", doubts),
+        age_band=read_text(wire.age_band, "age_band", doubts),
+        rating_band=read_text(wire.rating_band, "rating_band", doubts),
+        winning_time=read_text(wire.winning_time_detail, "winning_time_detail", doubts),
         comments=text_of(wire.comments),
         non_runners=text_of(wire.non_runners),
         tote={name: text for name, leaf in dividends.items() if (text := text_of(leaf))},
@@ -156,11 +171,11 @@ def _read_result(wire: WireResult, doubts: list[str]) -> RaceResult:
 
 
 def _read_runner(wire: WireResultRunner, region: str, doubts: list[str]) -> ResultRunner:
-    position = text_of(wire.position)
-    number = text_of(wire.number)
+    position = read_text(wire.position, "position", doubts)
+    number = read_text(wire.number, "number", doubts)
     return ResultRunner(
-        horse_id=HorseId(required(wire.horse_id, "horse_id")),
-        horse_name=required(wire.horse, "horse"),
+        horse_id=HorseId(read_id(wire.horse_id, "horse_id")),
+        horse_name=named(wire.horse, "horse"),
         position=position.upper() if position is not None else None,
         position_no=_position_no(position),
         starting_price=_starting_price(wire, doubts),
@@ -169,13 +184,13 @@ def _read_runner(wire: WireResultRunner, region: str, doubts: list[str]) -> Resu
         horse_number=read_integer(number, "number", doubts),
         draw=read_integer(wire.draw, "draw", doubts) or None,
         age=read_integer(wire.age, "age", doubts),
-        weight=text_of(wire.weight),
-        headgear=text_of(wire.headgear),
+        weight=read_text(wire.weight, "weight", doubts),
+        headgear=read_text(wire.headgear, "headgear", doubts),
         official_rating=read_integer(wire.rating, "or", doubts),
-        jockey=text_of(wire.jockey),
-        jockey_id=text_of(wire.jockey_id),
-        trainer=text_of(wire.trainer),
-        trainer_id=text_of(wire.trainer_id),
+        jockey=read_text(wire.jockey, "jockey", doubts),
+        jockey_id=read_text(wire.jockey_id, "jockey_id", doubts),
+        trainer=read_text(wire.trainer, "trainer", doubts),
+        trainer_id=read_text(wire.trainer_id, "trainer_id", doubts),
         prize=_prize(wire.prize, region, doubts),
     )
 
@@ -218,12 +233,11 @@ def _number(
     text = text_of(leaf)
     if text is None:
         return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        doubts.append(f"{field} {text!r} is not a number")
+    number = number_in(text)
+    if number is None:
+        doubts.append(f"{field} {text[:60]!r} is not a number")
         return None
-    if not number.is_finite() or number > _MOST_LENGTHS:
+    if number > _MOST_LENGTHS:
         doubts.append(f"{field} {text!r} is out of range")
         return None
     return number if number > above else None
@@ -241,5 +255,5 @@ def _furlongs(leaf: Leaf, doubts: list[str]) -> Decimal | None:
 def _race_id(raw: msgspec.Raw) -> str | None:
     try:
         return text_of(_ids.decode(raw).race_id)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return None

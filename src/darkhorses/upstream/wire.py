@@ -1,5 +1,8 @@
 """The Racing API's JSON as it arrives: every leaf is text that may be null, missing or empty.
 
+A page's ``total`` is
+a count in every payload seen, and one that is none does not cost the page.
+
 Only fields that we use are named; unknown ones are ignored as they appear. A leaf that one day
 comes as a number is still a leaf. Source: the vendor's OpenAPI document 1.4.3 and its payloads.
 """
@@ -88,14 +91,14 @@ class WireRacecards(msgspec.Struct):
     """A page of racecards; the decoder's quick way, all at once."""
 
     racecards: list[WireRace]
-    total: int | None = None
+    total: Any = None
 
 
 class WireRawRacecards(msgspec.Struct):
     """The same page race by race, for when one of them cannot be decoded."""
 
     racecards: list[msgspec.Raw]
-    total: int | None = None
+    total: Any = None
 
 
 class WirePricePoint(msgspec.Struct):
@@ -133,7 +136,7 @@ class WireResults(msgspec.Struct):
     """A page of results."""
 
     results: list[WireResultFacts]
-    total: int | None = None
+    total: Any = None
 
 
 class WireResultRunner(msgspec.Struct, rename={"rating": "or"}):
@@ -194,7 +197,7 @@ class WireRawResults(msgspec.Struct):
     """A page of results race by race, so that one that cannot be decoded costs itself alone."""
 
     results: list[msgspec.Raw]
-    total: int | None = None
+    total: Any = None
 
 
 class WireIds(msgspec.Struct):
@@ -217,7 +220,7 @@ class WireCourses(msgspec.Struct):
     """All courses asked for; not paged."""
 
     courses: list[WireCourse]
-    total: int | None = None
+    total: Any = None
 
 
 class WireRegion(msgspec.Struct):
