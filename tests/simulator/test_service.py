@@ -244,7 +244,7 @@ async def test_requests_are_counted_by_endpoint_and_outcome(
         "courses": {"200": 1, "401": 1},
         "racecards/{race_id}/pro": {"404": 1},
     }
-    assert ledger.json() == simulator.requests
+    assert ledger.json()["requests"] == simulator.requests
 
 
 # Faults
@@ -253,11 +253,14 @@ async def test_requests_are_counted_by_endpoint_and_outcome(
 async def test_throttling_comes_with_and_without_retry_after(
     simulator: Simulator, http: httpx.AsyncClient
 ) -> None:
-    simulator.set_faults("429")
-    answers = [await http.get("courses") for _ in range(20)]
+    said = {}
+    for fault in ("429", "429after", "429bare"):
+        simulator.set_faults(fault)
+        answers = [await http.get("courses") for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {429}
+        said[fault] = {answer.headers.get("retry-after") for answer in answers}
 
-    assert {answer.status_code for answer in answers} == {429}
-    assert {answer.headers.get("retry-after") for answer in answers} == {None, "1"}
+    assert said == {"429": {None, "1"}, "429after": {"1"}, "429bare": {None}}
 
 
 async def test_a_rate_makes_some_requests_fail_and_the_same_seed_the_same_ones(
@@ -307,6 +310,58 @@ async def test_bad_gzip_cannot_be_unpacked(simulator: Simulator, http: httpx.Asy
         await http.get("racecards/pro")
 
     assert isinstance(failure.value.__cause__, zlib.error)
+
+
+async def test_a_cut_gzip_lacks_only_the_end_that_vouches_for_it(
+    simulator: Simulator, http: httpx.AsyncClient
+) -> None:
+    sound = (await http.get("racecards/pro")).content
+    simulator.set_faults("cutgzip")
+    async with http.stream("GET", "racecards/pro") as answer:
+        packed = b"".join([piece async for piece in answer.aiter_raw()])
+
+    unpacker = zlib.decompressobj(wbits=31)
+    assert (unpacker.decompress(packed), unpacker.eof) == (sound, False)
+
+
+@pytest.mark.parametrize("fault", ["huge", "bomb"])
+async def test_a_huge_answer_is_of_256_mebibytes(
+    fault: str, simulator: Simulator, http: httpx.AsyncClient
+) -> None:
+    simulator.set_faults(fault)
+    async with http.stream("GET", "courses") as answer:
+        size, sent = 0, int(answer.headers["content-length"])
+        async for piece in answer.aiter_bytes():
+            size += len(piece)
+
+    assert size == 256 * 1024 * 1024
+    assert sent == size if fault == "huge" else sent < 1024 * 1024
+
+
+async def test_a_race_comes_twice_in_one_answer(
+    simulator: Simulator, http: httpx.AsyncClient
+) -> None:
+    sound = (await http.get("racecards/pro")).json()
+    simulator.set_faults("twice")
+    spoilt = (await http.get("racecards/pro")).json()
+
+    assert spoilt["racecards"] == [*sound["racecards"], sound["racecards"][0]]
+    assert spoilt["total"] == sound["total"]
+
+
+async def test_later_pages_move_up_when_a_race_of_the_first_has_gone(
+    simulator: Simulator, http: httpx.AsyncClient
+) -> None:
+    async def page(skip: int) -> Any:
+        return (await http.get("racecards/pro", params={"limit": 10, "skip": skip})).json()
+
+    first, second = await page(0), await page(10)
+    simulator.set_faults("shrunk")
+    first_then, second_then = await page(0), await page(10)
+
+    assert first_then == first
+    assert second_then["racecards"] == second["racecards"][1:]
+    assert second_then["total"] == second["total"] - 1
 
 
 async def test_a_bad_runner_spoils_one_runner_of_a_page(

@@ -77,8 +77,10 @@ def worker() -> None:
     "faults",
     metavar="KIND[:RATE]",
     multiple=True,
-    help="Make requests fail: 429, 500, timeout, truncated, garbage, badgzip or badrunner; a rate "
-    "from 0 to 1, by default 1. May be given several times.",
+    help="Make requests fail: 429 (429after and 429bare always and never say for how long), 500, "
+    "timeout, truncated, garbage, badgzip, cutgzip, huge, bomb, badrunner, twice (a race comes "
+    "twice) or shrunk (later pages have moved up); a rate from 0 to 1, by default 1. May be given "
+    "several times.",
 )
 @click.option(
     "--replay",
@@ -100,8 +102,9 @@ def simulator(host: str, port: int, starts_at: str | None, **options: Any) -> No
     With --start now the card is built around the start: one off about every 5 minutes, from 20
     minutes before to 6½ hours after, so that every stage has races for six hours.
 
-    GET /control/ledger counts requests; PUT /control/faults with {"429": 0.1} makes a tenth of
-    them fail, with {} none; GET /control/served gives the file of --served.
+    GET /control/ledger counts requests, and the most that came in any second and any ten seconds
+    by the clock on the wall, however fast the markets move. PUT /control/faults with {"429": 0.1}
+    makes a tenth of them fail, with {} none; GET /control/served gives the file of --served.
     """
     from darkhorses.simulator.running import Options, read_start, serve  # noqa: PLC0415
 

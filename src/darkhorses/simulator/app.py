@@ -15,6 +15,7 @@ import msgspec
 from darkhorses.domain.london import race_day
 from darkhorses.simulator.faults import Fault, Faults
 from darkhorses.simulator.limits import Limits
+from darkhorses.simulator.peaks import Peaks
 from darkhorses.simulator.served import ServedLedger
 from darkhorses.simulator.server import Answer, Request
 from darkhorses.simulator.source import Selection, Source
@@ -66,7 +67,8 @@ class _Refused(Exception):  # noqa: N818  # it carries an answer, not an error
 class FeedApp:
     """Answers requests as The Racing API does; ``requests`` counts them by endpoint and outcome.
 
-    Outside ``/v1``: ``GET /control/ledger``, and ``GET`` and ``PUT /control/faults`` with a JSON
+    Outside ``/v1``: ``GET /control/ledger`` with these counts and the most requests that came in
+    any second and ten seconds, and ``GET`` and ``PUT /control/faults`` with a JSON
     object of kind and rate, such as ``{"429": 0.1}``; ``{}`` switches all faults off. With a
     ``served`` ledger ``GET /control/served`` gives its lines.
     """
@@ -82,6 +84,7 @@ class FeedApp:
         self._limits = limits
         self._served = served
         self.requests: dict[str, dict[str, int]] = {}
+        self.peaks = Peaks()
         self._answers: dict[str, Callable[..., Awaitable[bytes | None]]] = {
             "racecards/pro": self._racecards,
             "racecards/standard": self._racecards_by_day,
@@ -102,6 +105,7 @@ class FeedApp:
         for pattern, endpoint, plan in _ROUTES:
             match = pattern.fullmatch(request.path.removeprefix("/v1/"))
             if match and request.path.startswith("/v1/"):
+                self.peaks.note(endpoint)
                 answer, outcome = await self._answer(request, endpoint, plan, match.groupdict())
                 self._count(endpoint, outcome)
                 return await _compressed(request, answer)
@@ -206,7 +210,7 @@ class FeedApp:
     def _control(self, request: Request) -> Answer:
         match request.method, request.path:
             case "GET", "/control/ledger":
-                return _json(200, self.requests)
+                return _json(200, self._ledger())
             case "GET", "/control/served" if self._served is not None:
                 lines = self._served.path.read_bytes()
                 return Answer(status=200, body=lines, media_type="application/x-ndjson")
@@ -222,6 +226,13 @@ class FeedApp:
             case _:
                 return _detail(404, "Not Found")
 
+    def _ledger(self) -> dict[str, Any]:
+        return {
+            "requests": self.requests,
+            "peaks": self.peaks.by_endpoint,
+            "peak_of_all": self.peaks.of_all,
+        }
+
     def _count(self, endpoint: str, outcome: str) -> None:
         outcomes = self.requests.setdefault(endpoint, {})
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
@@ -232,6 +243,7 @@ async def _compressed(request: Request, answer: Answer) -> Answer:
     if (
         "gzip" not in request.headers.get("accept-encoding", "")
         or len(answer.body) < _SMALLEST_GZIP
+        or answer.times > 1
         or any(name == "content-encoding" for name, _ in answer.headers)
     ):
         return answer

@@ -13,6 +13,7 @@ from darkhorses.simulator.app import Account, FeedApp
 from darkhorses.simulator.faults import Faults, read_fault
 from darkhorses.simulator.generated import GeneratedSource
 from darkhorses.simulator.limits import Limits
+from darkhorses.simulator.peaks import Peaks
 from darkhorses.simulator.replay import ReplaySource, read_recordings
 from darkhorses.simulator.schedule import AnchoredSchedule, OrdinarySchedule, Schedule
 from darkhorses.simulator.served import ServedLedger
@@ -63,6 +64,11 @@ class Simulator:
     def requests(self) -> dict[str, dict[str, int]]:
         """Counts of requests by endpoint, then by outcome (a status, or ``fault KIND``)."""
         return self._app.requests
+
+    @property
+    def peaks(self) -> Peaks:
+        """The most requests that ever came in any second and ten seconds."""
+        return self._app.peaks
 
     def set_faults(self, *faults: str) -> None:
         """Switch faults on, each ``KIND`` or ``KIND:RATE``; all others off. Raises ValueError."""

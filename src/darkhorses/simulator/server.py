@@ -30,7 +30,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """An answer; ``hangs`` never comes, ``cut`` breaks off half-way through the body.
 
-    ``sent`` is called once it has left whole.
+    ``sent`` is called once it has left whole. The body is sent so many ``times`` in a row.
     """
 
     status: int
@@ -40,6 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     hangs: bool = False
     cut: bool = False
     sent: Callable[[], None] | None = None
+    times: int = 1
 
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -146,7 +147,7 @@ async def _send(
     """Send an answer; False when the connection ends with it."""
     headers = [
         ("content-type", answer.media_type),
-        ("content-length", str(len(answer.body))),
+        ("content-length", str(len(answer.body) * answer.times)),
         *answer.headers,
     ]
     writer.write(connection.send(h11.Response(status_code=answer.status, headers=headers)) or b"")
@@ -155,7 +156,9 @@ async def _send(
         await writer.drain()
         return False
     if request.method != "HEAD":
-        writer.write(connection.send(h11.Data(data=answer.body)) or b"")
+        for _ in range(answer.times):
+            writer.write(connection.send(h11.Data(data=answer.body)) or b"")
+            await writer.drain()
     writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
     return connection.our_state is h11.DONE and connection.their_state is h11.DONE

@@ -1,9 +1,16 @@
 """Asking no faster than the feed allows: one pace per endpoint and one over all of them."""
 
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
-from aiolimiter import AsyncLimiter
+
+_GUARD_SECONDS = 10.0
+# Requests that leave at exactly the allowed pace arrive a little closer now and then.
+_MARGIN = 1.05
 
 
 class Endpoint(StrEnum):
@@ -28,28 +35,71 @@ class Paces(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_ten_seconds: int = 90
 
 
+class RollingWindow:
+    """Knows when one more may pass of no more than ``most`` in any span of ``seconds``.
+
+    A leaky bucket of that size, as libraries have it, lets up to twice as many through: one
+    bucketful at once and one while it drains.
+    """
+
+    def __init__(
+        self, most: int, seconds: float, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._passed: deque[float] = deque(maxlen=most)
+
+    @property
+    def used(self) -> int:
+        """How many have passed in the span that ends now."""
+        since = self._monotonic() - self._seconds
+        return sum(passed > since for passed in self._passed)
+
+    @property
+    def closed_for(self) -> float:
+        """Seconds until one more may pass; 0 when it may now."""
+        if len(self._passed) < (self._passed.maxlen or 0):
+            return 0.0
+        return max(0.0, self._passed[0] + self._seconds - self._monotonic())
+
+    def note(self) -> None:
+        """Count one that passes now."""
+        self._passed.append(self._monotonic())
+
+
 class Pacer:
     """Holds each request until both its endpoint's pace and the common guard allow it.
 
     Requests to an endpoint are spread evenly, never sent in a burst, because nobody knows how
-    the feed counts its seconds.
+    the feed counts its seconds. Those that wait for one endpoint go in the order in which they
+    came.
     """
 
-    def __init__(self, paces: Paces) -> None:
-        self._guard = AsyncLimiter(paces.requests_per_ten_seconds, 10)
-        self._by_endpoint = {
-            endpoint: AsyncLimiter(1, 1 / _per_second(paces, endpoint)) for endpoint in Endpoint
+    def __init__(self, paces: Paces, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._most = paces.requests_per_ten_seconds
+        self._guard = RollingWindow(self._most, _GUARD_SECONDS * _MARGIN, monotonic=monotonic)
+        self._paces = {
+            endpoint: RollingWindow(1, _MARGIN / _per_second(paces, endpoint), monotonic=monotonic)
+            for endpoint in Endpoint
         }
+        self._turns = {endpoint: asyncio.Lock() for endpoint in Endpoint}
 
     @property
     def has_room(self) -> bool:
         """Whether at least half of the common guard is free, for what can wait."""
-        return self._guard.has_capacity(self._guard.max_rate / 2)
+        return self._guard.used * 2 <= self._most
 
     async def wait(self, endpoint: Endpoint) -> None:
         """Return when a request to ``endpoint`` may be sent."""
-        await self._by_endpoint[endpoint].acquire()
-        await self._guard.acquire()
+        pace = self._paces[endpoint]
+        async with self._turns[endpoint]:
+            # Both at once: what the guard holds back must not leave in a burst afterwards.
+            while closed_for := max(  # noqa: ASYNC110  # it is known for how long
+                pace.closed_for, self._guard.closed_for
+            ):
+                await asyncio.sleep(closed_for)
+            pace.note()
+            self._guard.note()
 
 
 def _per_second(paces: Paces, endpoint: Endpoint) -> float:

@@ -333,8 +333,9 @@ def read_regions(body: bytes) -> dict[str, str]:
 
 def count_of(received: int, total: object) -> PageCount:
     """A page's count; a total that is no number counts as what came."""
-    known = isinstance(total, int) and not isinstance(total, bool)
-    return PageCount(received=received, total=total if known else received)
+    if not isinstance(total, int) or isinstance(total, bool):
+        total = received
+    return PageCount(received=received, total=total)
 
 
 def is_elsewhere(region: Leaf, wanted: Collection[str]) -> bool:
