@@ -13,23 +13,20 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
-import hypothesis
 import pytest
 
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Connection, Database
+from tests import examples
 
 TEMPLATE = "migrated"
 _DIRECTORY = pytest.StashKey[Path]()
 
-# How long an example takes is the machine's affair: speed is measured elsewhere.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the run's directory; workers of pytest-xdist are told it."""
+    examples.load_profile(config.getoption("markexpr"))
     # A run that is told to end, as by timeout(1), still takes its server with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     given: dict[str, Any] | None = getattr(config, "workerinput", None)

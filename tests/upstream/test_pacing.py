@@ -58,7 +58,9 @@ def sent_by(asked: Sequence[tuple[Endpoint, float]], paces: Paces) -> dict[Endpo
     return sent
 
 
-def test_of_a_crowd_that_comes_at_once_no_more_than_the_guard_allows_leave_in_any_ten_seconds() -> None:
+def test_of_a_crowd_that_comes_at_once_no_more_than_the_guard_allows_leave_in_any_ten_seconds() -> (
+    None
+):
     everything = [(endpoint, 0.0) for endpoint in Endpoint for _ in range(60)]
 
     sent = sent_by(everything, Paces())

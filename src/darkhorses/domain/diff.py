@@ -18,7 +18,8 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of a race: its facts, the runners on its card, and the last quotes.
 
     A quote with price None is stored too: it says that the price was pulled. ``checked_at`` is
-    the last look that covered every open price.
+    the last look that covered every open price, ``logged_until`` when the newest entry of its
+    price log took effect.
     """
 
     race: Race
@@ -27,6 +28,7 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     last_change_at: datetime | None = None
     refreshed_at: datetime | None = None
     checked_at: datetime | None = None
+    logged_until: datetime | None = None
 
 
 class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,7 @@ class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
     ``race_changed`` is True for a new race too. ``runners`` are new or changed ones, as they are
     to be stored; ``removed`` are no longer on the card. ``checked`` is False when an open price
     stands that the card said nothing of: the race must not count as looked at then.
+    ``changed_at`` is when its price changes took effect by the feed's word, None without one.
     """
 
     before: KnownRace | None
@@ -60,6 +63,7 @@ class RaceDelta(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int
     checked: bool = True
     refreshed_at: datetime | None = None
+    changed_at: datetime | None = None
 
     @property
     def price_changes(self) -> int:
@@ -88,6 +92,8 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
     )
     price_changed = any(change.price_changed for change in changes)
     last_change_at = known.last_change_at if known is not None else None
+    logged_until = known.logged_until if known is not None else None
+    changed_at = _took_effect(card.refreshed_at, after=logged_until, seen_at=seen_at)
     return RaceDelta(
         before=known,
         after=KnownRace(
@@ -97,6 +103,7 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
             last_change_at=seen_at if price_changed else last_change_at,
             refreshed_at=card.refreshed_at or (known.refreshed_at if known is not None else None),
             checked_at=seen_at if checked or known is None else known.checked_at,
+            logged_until=(changed_at or seen_at) if price_changed else logged_until,
         ),
         race_changed=known is None or known.race != race,
         runners=changed_runners,
@@ -105,7 +112,21 @@ def compare(known: KnownRace | None, card: Card, *, seen_at: datetime) -> RaceDe
         unchanged=unchanged,
         checked=checked,
         refreshed_at=card.refreshed_at,
+        changed_at=changed_at,
     )
+
+
+def _took_effect(
+    refreshed_at: datetime | None, *, after: datetime | None, seen_at: datetime
+) -> datetime | None:
+    """When the changes of a look took effect, by the feed's stamp on it.
+
+    The feed's clock may go before or after ours. What was seen has changed by then, and not
+    before what the log says already: so the log, read in order of time, leads to what stands.
+    """
+    if refreshed_at is None:
+        return None
+    return min(refreshed_at if after is None else max(refreshed_at, after), seen_at)
 
 
 def is_superseded(known: KnownRace | None, card: Card) -> bool:

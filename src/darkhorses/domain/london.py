@@ -5,6 +5,12 @@ from zoneinfo import ZoneInfo
 
 LONDON = ZoneInfo("Europe/London")
 
+CLOCKS_APART = timedelta(minutes=10)
+"""How far the feed's clock may be before ours."""
+
+_DAY = timedelta(days=1)
+_FIRST_YEAR = 1990
+
 
 def race_day(now: datetime) -> date:
     """The day in London at an instant."""
@@ -33,12 +39,20 @@ def read_local_stamp(text: str, *, now: datetime) -> datetime:
     """Read ``YYYY-MM-DD HH:MM:SS`` of London's wall clock as UTC.
 
     In the repeated hour of October the text names two instants: the later one that is not in
-    the future is taken, because the feed stamps what it has just done. Raises ValueError.
+    the future is taken, because the feed stamps what it has just done. A stamp of later than
+    ``CLOCKS_APART`` from now is no stamp. Raises ValueError.
     """
     local = datetime.fromisoformat(text)
+    latest = now + CLOCKS_APART
+    if local.year < _FIRST_YEAR or local.replace(tzinfo=None) > latest.replace(tzinfo=None) + _DAY:
+        raise ValueError(f"stamp {text!r} is not of the present")
     if local.tzinfo is not None:
-        return local.astimezone(UTC)
-    local = local.replace(tzinfo=LONDON)
-    first = local.astimezone(UTC)
-    second = local.replace(fold=1).astimezone(UTC)
-    return second if first < second <= now + timedelta(minutes=5) else first
+        stamp = local.astimezone(UTC)
+    else:
+        local = local.replace(tzinfo=LONDON)
+        first = local.astimezone(UTC)
+        second = local.replace(fold=1).astimezone(UTC)
+        stamp = second if first < second <= latest else first
+    if stamp > latest:
+        raise ValueError(f"stamp {text!r} is of the future")
+    return stamp

@@ -84,15 +84,13 @@ def _read_fraction(text: str, decimal: Decimal) -> str | None:
     if text in _NO_PRICE:
         return None
     if text in _EVENS:
-        return "1/1"
+        text = "1/1"
     if match := _FRACTION.fullmatch(text):
         numerator, denominator = int(match[1]), int(match[2])
         if numerator == 0 or denominator == 0:
             raise ValueError(f"fractional price {text!r} has a zero")
-        if (
-            abs(Fraction(numerator, denominator) + 1 - Fraction(decimal))
-            > Fraction(decimal) * _ROUNDING
-        ):
+        price = Fraction(decimal)
+        if abs(Fraction(numerator, denominator) + 1 - price) > price * _ROUNDING:
             raise ValueError(f"fractional price {text!r} does not fit decimal {decimal}")
         return f"{numerator}/{denominator}"
     if not _NUMBER.fullmatch(text):

@@ -44,6 +44,7 @@ async def known_races(
         last_change_at = fields.pop("odds_changed_at")
         refreshed_at = fields.pop("odds_refreshed_at")
         checked_at = fields.pop("checked_at")
+        logged_until = fields.pop("logged_until")
         race = Race(**fields)
         known[race.race_id] = KnownRace(
             race=race,
@@ -52,5 +53,6 @@ async def known_races(
             last_change_at=last_change_at,
             refreshed_at=refreshed_at,
             checked_at=checked_at,
+            logged_until=logged_until,
         )
     return known

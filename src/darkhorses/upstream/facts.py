@@ -5,6 +5,7 @@ other leaf that makes no sense costs that one fact: it becomes None and is writt
 """
 
 import re
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -19,6 +20,7 @@ _NONE = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}"})
 _CLAIM = re.compile(r"^(?P<name>.*?)\s*\((?P<claim>\d+)\)$")
 _RESERVE = re.compile(r"^R\s*(\d+)$", re.IGNORECASE)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:\-]{0,63}")
+_REGION = re.compile(r"[A-Za-z]{2,5}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # int() and Decimal() also take underscores, other alphabets' digits, and exponents.
 _INTEGER = re.compile(r"[+\-]?\d+", re.ASCII)
@@ -45,7 +47,7 @@ def read_race_facts(wire: WireRaceFacts, doubts: list[str]) -> Race:
         off_time=london_clock(off_dt),
         course_id=CourseId(read_id(wire.course_id, "course_id")),
         course=named(wire.course, "course"),
-        region=named(wire.region, "region").upper(),
+        region=read_region(wire.region),
         race_name=read_text(wire.race_name, "race_name", doubts) or "",
         race_class=read_text(wire.race_class, "race_class", doubts),
         race_type=read_text(wire.type, "type", doubts),
@@ -151,6 +153,20 @@ def read_id(leaf: Leaf, field: str) -> str:
     if not _ID.fullmatch(text):
         raise ValueError(f"{field} {text[:_SHOWN]!r} is no id")
     return text
+
+
+def read_region(leaf: Leaf) -> str:
+    """A race's region in capitals; raises ValueError."""
+    text = required(leaf, "region")
+    if not _REGION.fullmatch(text):
+        raise ValueError(f"region {text[:_SHOWN]!r} is no region")
+    return text.upper()
+
+
+def is_elsewhere(region: Leaf, wanted: Collection[str]) -> bool:
+    """Whether a race is of a region (lower case) that nobody asked for; nonsense is not one."""
+    text = text_of(region) or ""
+    return bool(wanted and _REGION.fullmatch(text)) and text.lower() not in wanted
 
 
 def read_text(

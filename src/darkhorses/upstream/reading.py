@@ -4,7 +4,7 @@ A page is decoded all at once; only when that fails is it taken apart, race by r
 runner, to find the piece at fault and set it aside while the rest goes on.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -23,7 +23,13 @@ from darkhorses.domain.races import (
 )
 from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
-from darkhorses.upstream.facts import read_quote, read_race_facts, read_runner, text_of
+from darkhorses.upstream.facts import (
+    is_elsewhere,
+    read_quote,
+    read_race_facts,
+    read_runner,
+    text_of,
+)
 from darkhorses.upstream.wire import (
     Leaf,
     WireCourses,
@@ -165,16 +171,13 @@ class CardReader:
             race = read_race_facts(wire, doubts)
         except ValueError as error:
             doubts.append(str(error))
-        if doubts:
-            facts = {field: getattr(wire, field) for field in WireRaceFacts.__struct_fields__}
-            body = msgspec.json.encode(facts)
-            self._set_aside("race", body, "; ".join(doubts), race_id=text_of(wire.race_id))
         if race is None:
+            self._set_aside_race(wire, doubts)
             return
         runners: dict[HorseId, Runner] = {}
         quotes: dict[QuoteKey, Quote] = {}
         without_odds: set[HorseId] = set()
-        stamp = ""
+        stamps: dict[Leaf, None] = {}
         for wire_runner in wire_runners:
             runner = self._read_runner(race.race_id, wire_runner)
             if runner is None:
@@ -186,16 +189,17 @@ class CardReader:
                 continue
             for wire_quote in wire_runner.odds or ():
                 self._read_quote(quotes, race.race_id, runner, wire_quote)
-                if wire_quote.updated != stamp:
-                    stamp = max(stamp, text_of(wire_quote.updated) or "")
+                stamps[wire_quote.updated] = None
         self._cards[race.race_id] = Card(
             race=race,
             runners=runners,
             quotes=quotes,
             runners_without_odds=frozenset(without_odds),
             whole=whole,
-            refreshed_at=self._read_stamp(stamp),
+            refreshed_at=self._read_stamps(stamps, doubts),
         )
+        if doubts:
+            self._set_aside_race(wire, doubts)
 
     def _read_runner(self, race_id: RaceId, wire: WireRunner) -> Runner | None:
         doubts: list[str] = []
@@ -243,13 +247,20 @@ class CardReader:
         self._spelled[name] = bookmaker.bookmaker_id
         return bookmaker.bookmaker_id
 
-    def _read_stamp(self, text: str) -> datetime | None:
-        if not text:
-            return None
-        try:
-            return read_local_stamp(text, now=self._now)
-        except ValueError:
-            return None
+    def _read_stamps(self, leaves: Iterable[Leaf], doubts: list[str]) -> datetime | None:
+        """The newest of a race's refresh stamps; the feed puts the same on all of its quotes."""
+        stamps = []
+        for text in filter(None, map(text_of, leaves)):
+            try:
+                stamps.append(read_local_stamp(text, now=self._now))
+            except (ValueError, OverflowError):
+                doubts.append(f"updated {text[:60]!r} is no refresh stamp")
+        return max(stamps, default=None)
+
+    def _set_aside_race(self, wire: WireRaceFacts, doubts: Iterable[str]) -> None:
+        facts = {field: getattr(wire, field) for field in WireRaceFacts.__struct_fields__}
+        body = msgspec.json.encode(facts)
+        self._set_aside("race", body, "; ".join(doubts), race_id=text_of(wire.race_id))
 
     def _set_aside_quote(
         self, race_id: RaceId, runner: Runner, wire: WireQuote, reason: str
@@ -336,9 +347,3 @@ def count_of(received: int, total: object) -> PageCount:
     if not isinstance(total, int) or isinstance(total, bool):
         total = received
     return PageCount(received=received, total=total)
-
-
-def is_elsewhere(region: Leaf, wanted: Collection[str]) -> bool:
-    """Whether a race is of a region that nobody asked for; one that names none is not."""
-    named = text_of(region)
-    return bool(wanted) and named is not None and named.lower() not in wanted

@@ -18,18 +18,20 @@ from darkhorses.domain.starting_prices import read_starting_price
 from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
 from darkhorses.upstream.facts import (
+    is_elsewhere,
     named,
     number_in,
     read_date,
     read_id,
     read_instant,
     read_integer,
+    read_region,
     read_text,
     require_same_day,
     required,
     text_of,
 )
-from darkhorses.upstream.reading import PageCount, count_of, is_elsewhere
+from darkhorses.upstream.reading import PageCount, count_of
 from darkhorses.upstream.wire import (
     Leaf,
     WireIds,
@@ -129,7 +131,7 @@ class ResultReader:
 
 
 def _read_result(wire: WireResult, doubts: list[str]) -> RaceResult:
-    region = named(wire.region, "region").upper()
+    region = read_region(wire.region)
     race_date = read_date(required(wire.date, "date"), "date")
     off_dt = read_instant(required(wire.off_dt, "off_dt"), "off_dt")
     require_same_day(race_date, off_dt)

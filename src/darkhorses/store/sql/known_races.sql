@@ -1,9 +1,13 @@
 -- name: races_known(race_ids)
--- The stored facts of some races.
+-- The stored facts of some races, and when the newest entry of each one's price log took effect.
 SELECT
     race_id, race_date, off_dt, off_time, course_id, course, region, race_name, race_class,
     race_type, pattern, distance, distance_f, going, surface, age_band, rating_band, prize,
-    field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at
+    field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at,
+    (
+        SELECT max(coalesce(log.changed_at, log.seen_at)) FROM ra_odds_changes AS log
+        WHERE log.race_id = ra_races.race_id AND log.race_date = ra_races.race_date
+    ) AS logged_until
 FROM ra_races
 WHERE race_id = ANY(:race_ids::text[]);
 

@@ -167,7 +167,7 @@ async def _write_changes(
             race_dates=[delta.after.race.race_date for delta, _ in rows],
             race_ids=[delta.after.race.race_id for delta, _ in rows],
             **_columns([change for _, change in rows]),
-            stamps=[delta.refreshed_at for delta, _ in rows],
+            stamps=[delta.changed_at for delta, _ in rows],
             seen_at=seen_at,
         )
     return len(rows)
