@@ -93,8 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _setting("PORT", "port that the API listens on", "a number from 1 to 65535"),
     ] = 8000
     redis_url: Annotated[
-        str | None,
-        Meta(pattern=r"^(redis|rediss|valkey|valkeys)://"),
+        Annotated[str, Meta(pattern=r"^(redis|rediss|valkey|valkeys)://")] | None,
         _setting(
             "REDIS_URL",
             "Redis or Valkey in which several APIs count requests together; when empty, each "

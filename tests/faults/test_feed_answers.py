@@ -11,6 +11,7 @@ import pytest
 from darkhorses.store.pool import Database
 from darkhorses.upstream.bodies import LARGEST_BODY
 from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.connections import Connections
 from darkhorses.upstream.errors import MalformedError
 from tests.faults.feed_desk import MORNING, FeedDesk
 from tests.market import StoppedClock
@@ -174,8 +175,11 @@ async def test_an_answer_without_a_length_and_without_an_end_is_cut_off_at_the_l
     access = FeedAccess(
         base_url="http://feed.invalid/v1", username="simulator", password="simulator", attempts=1
     )
-    async with httpx.AsyncClient(transport=transport, base_url=access.base_url) as http:
-        with pytest.raises(MalformedError, match="larger than"):
-            await RacingApi(http, access, StoppedClock()).regions()
+    connections = Connections(
+        lambda: httpx.AsyncClient(transport=transport, base_url=access.base_url)
+    )
+    with pytest.raises(MalformedError, match="larger than"):
+        await RacingApi(connections, access, StoppedClock()).regions()
+    await connections.close()
 
     assert sent <= LARGEST_BODY + 1024 * 1024
