@@ -5,10 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from darkhorses.database import look_at_schema, migrate_database, open_database
+from darkhorses.database import open_database
+from darkhorses.migrating import look_at_schema, migrate_database
 from darkhorses.settings import Settings
 from darkhorses.store.errors import DatabaseUnavailableError, SchemaOutdatedError
 from darkhorses.store.migrations import require_current_schema
+from darkhorses.worker.app import clock
 from tests.commands import darkhorses
 
 
@@ -44,9 +46,13 @@ async def test_the_embedded_server_is_let_go_when_its_use_fails(embedded: Settin
 
 
 async def test_a_look_at_the_embedded_schema_does_not_migrate_it(embedded: Settings) -> None:
-    assert not (await look_at_schema(embedded)).is_current
-    assert await migrate_database(embedded) != []
-    assert (await look_at_schema(embedded)).is_current
+    before, _ = await look_at_schema(embedded)
+    migrated = await migrate_database(embedded, clock=clock)
+    after, adoption = await look_at_schema(embedded)
+
+    assert (before.is_current, after.is_current) == (False, True)
+    assert (migrated.applied, migrated.adoption) == (before.pending, None)
+    assert adoption is None
 
 
 async def test_a_database_of_somebody_is_not_migrated_by_opening_it(

@@ -10,7 +10,7 @@ import structlog
 
 from darkhorses.settings import Settings
 from darkhorses.store.embedded import EmbeddedServer
-from darkhorses.store.migrations import SchemaState, migrate, schema_state
+from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Database, is_transaction_pooler
 
 _log = structlog.get_logger("darkhorses.database")
@@ -58,31 +58,6 @@ async def _database_url(settings: Settings) -> AsyncIterator[str]:
         yield server.url
     finally:
         await asyncio.to_thread(server.release)
-
-
-async def migrate_database(settings: Settings) -> list[str]:
-    """Migrate the database that the settings ask for; the names of what was applied."""
-    async with open_database(
-        settings,
-        max_connections=1,
-        application_name="darkhorses migrate",
-        migrate_embedded=False,
-    ) as database:
-        return await migrate(database)
-
-
-async def look_at_schema(settings: Settings) -> SchemaState:
-    """How the database's schema compares with this DarkHorses; changes nothing."""
-    async with (
-        open_database(
-            settings,
-            max_connections=1,
-            application_name="darkhorses migrate",
-            migrate_embedded=False,
-        ) as database,
-        database.connection() as connection,
-    ):
-        return await schema_state(connection)
 
 
 @asynccontextmanager

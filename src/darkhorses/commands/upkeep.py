@@ -1,39 +1,73 @@
 """The commands that look after an installation: schema, status, examination."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
 from darkhorses.commands.starting import UNHEALTHY, start_settings
 
+if TYPE_CHECKING:
+    from darkhorses.settings import Settings
+    from darkhorses.store.writing.adoption import Stretch
+
 
 @click.command()
 @click.option("--status", "look_only", is_flag=True, help="Only look: exit 3 when it does not fit.")
-@click.option("--json", "as_json", is_flag=True, help="Print the names as JSON.")
+@click.option(
+    "--back",
+    "way_back",
+    is_flag=True,
+    help="Set our tables aside and put the earlier system's back where they were.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @click.pass_context
-def migrate(ctx: click.Context, *, look_only: bool, as_json: bool) -> None:
-    """Bring the database's schema up to date. Two at once are safe."""
+def migrate(ctx: click.Context, *, look_only: bool, way_back: bool, as_json: bool) -> None:
+    """Bring the database's schema up to date. Two at once are safe.
+
+    Tables of the earlier system are kept, every row, in the schema darkhorses_legacy; what fits of
+    them is brought over. Run it again when it was interrupted.
+    """
+    if look_only and way_back:
+        raise click.UsageError("--status only looks, --back changes: take one of them")
     settings = start_settings()
+    from darkhorses import migrating  # noqa: PLC0415
+    from darkhorses.worker.app import clock  # noqa: PLC0415
+
+    if look_only:
+        _tell_schema(ctx, settings, as_json=as_json)
+        return
+    if way_back:
+        tables = asyncio.run(migrating.back_to_earlier_system(settings))
+        _tell({"given_back": tables}, migrating.way_back_lines(tables), as_json=as_json)
+        return
+
+    def progress(done: "Stretch") -> None:
+        click.echo(f"{done.table}: {done.blocks:,} of {done.of_blocks:,} blocks", err=True)
+
+    migrated = asyncio.run(migrating.migrate_database(settings, clock=clock, progress=progress))
+    _tell(migrated, migrating.migrated_lines(migrated), as_json=as_json)
+
+
+def _tell_schema(ctx: click.Context, settings: "Settings", *, as_json: bool) -> None:
     import msgspec  # noqa: PLC0415
 
-    from darkhorses.database import look_at_schema, migrate_database  # noqa: PLC0415
+    from darkhorses.migrating import adoption_lines, look_at_schema  # noqa: PLC0415
 
-    if not look_only:
-        applied = asyncio.run(migrate_database(settings))
-        if as_json:
-            click.echo(msgspec.json.encode({"applied": applied}).decode())
-        else:
-            click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
-        return
-    state = asyncio.run(look_at_schema(settings))
+    state, adoption = asyncio.run(look_at_schema(settings))
     names = msgspec.structs.asdict(state)
-    if as_json:
-        click.echo(msgspec.json.encode({"current": state.is_current, **names}).decode())
-    else:
-        for kind, listed in names.items():
-            click.echo(f"{kind}: {', '.join(listed) or '-'}")
-    if not state.is_current:
+    adopted = {} if adoption is None else {"adoption": adoption}
+    lines = [f"{kind}: {', '.join(listed) or '-'}" for kind, listed in names.items()]
+    lines += [] if adoption is None else adoption_lines(adoption)
+    _tell({"current": state.is_current, **names, **adopted}, lines, as_json=as_json)
+    if not state.is_current or (adoption is not None and not adoption.is_finished):
         ctx.exit(UNHEALTHY)
+
+
+def _tell(found: object, lines: list[str], *, as_json: bool) -> None:
+    import msgspec  # noqa: PLC0415
+
+    click.echo(msgspec.json.encode(found).decode() if as_json else "\n".join(lines))
 
 
 @click.command()

@@ -29,11 +29,15 @@ from darkhorses.domain.prices import Price
 
 
 class DataSource(StrEnum):
-    """Where the numbers come from; RESULT knows none of them."""
+    """Where the numbers come from; RESULT knows none of them.
+
+    EARLIER: the whole row is as the earlier system told it; the feed has not told it since.
+    """
 
     CHANGE_LOG = "change_log"
     CARD = "card"
     RESULT = "result"
+    EARLIER = "earlier"
 
 
 class LoggedPrice(msgspec.Struct, frozen=True, kw_only=True):

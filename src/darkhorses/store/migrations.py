@@ -16,6 +16,13 @@ from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate as pogo
 
 import darkhorses
+from darkhorses.store.earlier_tables import (
+    EarlierTable,
+    find_earlier_tables,
+    give_back,
+    move_away,
+    note_adopted,
+)
 from darkhorses.store.errors import (
     DatabaseBusyError,
     DatabaseUnavailableError,
@@ -78,9 +85,10 @@ async def migrate(
 ) -> list[str]:
     """Apply what is pending, all or nothing; the names applied.
 
-    Safe when several run at once: the later ones wait and find nothing left. Raises
-    SchemaTooNewError, DatabaseBusyError when another run takes longer than ``lock_timeout``, and
-    StoreError when a migration fails.
+    Tables of the earlier system are moved away first, in the same transaction; ``writing.adoption``
+    then brings over what fits. Safe when several run at once: the later ones wait and find nothing
+    left. Raises SchemaTooNewError, DatabaseBusyError when another run takes longer than
+    ``lock_timeout``, and StoreError when a migration fails.
     """
     directory = directory or migrations_directory()
     async with database.connection(patience=None) as connection, connection.transaction():
@@ -88,8 +96,28 @@ async def migrate(
         before = await schema_state(connection, directory)
         _refuse_newer(before)
         if before.pending:
+            earlier = () if before.applied else await find_earlier_tables(connection)
+            if earlier:
+                earlier = await move_away(connection, earlier, directory)
             await _apply(connection, directory)
+            if earlier:
+                await note_adopted(connection, earlier)
     return list(before.pending)
+
+
+async def give_earlier_system_back(
+    database: Database,
+    directory: Path | None = None,
+    *,
+    lock_timeout: timedelta = _LOCK_TIMEOUT,
+) -> tuple[EarlierTable, ...]:
+    """Set our tables aside and put those of the earlier system where they were; with their rows.
+
+    All or nothing. Raises StoreError when there are none, or when a worker leads.
+    """
+    async with database.connection() as connection, connection.transaction():
+        await _wait_for_others(connection, lock_timeout)
+        return await give_back(connection, directory or migrations_directory())
 
 
 async def require_current_schema(database: Database) -> None:

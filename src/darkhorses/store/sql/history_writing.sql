@@ -1,19 +1,62 @@
+-- name: history_without_ids(race_date, region)
+-- Rows of a day that the earlier system told, and that have no ids of the feed yet.
+SELECT race_id, horse_id, track, horse_name
+FROM ra_odds_historical
+WHERE date_of_race = :race_date AND lower(country) = :region::text
+    AND race_id LIKE 'earlier\_%'
+ORDER BY race_id, horse_id;
+
+-- name: give_history_ids(race_ids, horse_ids, new_race_ids, new_horse_ids, superseded_at)!
+-- Give rows of the earlier system the feed's ids; where there is a row of these already, what it
+-- said goes to revisions.
+WITH known AS (
+    SELECT k.race_id, k.horse_id, k.new_race_id, k.new_horse_id,
+        EXISTS (
+            SELECT FROM ra_odds_historical AS taken
+            WHERE taken.race_id = k.new_race_id AND taken.horse_id = k.new_horse_id
+        ) AS is_taken
+    FROM unnest(
+        :race_ids::text[], :horse_ids::text[], :new_race_ids::text[], :new_horse_ids::text[]
+    ) AS k (race_id, horse_id, new_race_id, new_horse_id)
+), dropped AS (
+    DELETE FROM ra_odds_historical AS old
+    USING known
+    WHERE known.is_taken AND old.race_id = known.race_id AND old.horse_id = known.horse_id
+    RETURNING known.new_race_id, known.new_horse_id, to_jsonb(old) AS said
+), kept AS (
+    INSERT INTO ra_odds_historical_revisions (race_id, horse_id, superseded_at, said)
+    SELECT new_race_id, new_horse_id, :superseded_at::timestamptz, said FROM dropped
+    ORDER BY new_race_id, new_horse_id
+)
+UPDATE ra_odds_historical AS old
+SET race_id = known.new_race_id, horse_id = known.new_horse_id
+FROM known
+WHERE NOT known.is_taken AND old.race_id = known.race_id AND old.horse_id = known.horse_id;
+
 -- name: write_history(rows, whole_races, written_at)^
 -- Write the rows that are new or say something else than before, and drop those of whole races that
--- are said no more; what they said goes to revisions.
+-- are said no more; what they said goes to revisions. The feed says nothing in running, so that what
+-- the earlier system said of it stands; and its result stands until the feed has one.
 WITH incoming AS (
-    SELECT told.*, to_jsonb(told) - ARRAY['created_at', 'updated_at', 'match_timestamp'] AS says
+    SELECT told.*,
+        to_jsonb(told)
+            - ARRAY['created_at', 'updated_at', 'match_timestamp', 'ip_min', 'ip_max'] AS says
     FROM jsonb_populate_recordset(NULL::ra_odds_historical, :rows::jsonb) AS told
 ), stored AS (
     SELECT old.race_id, old.horse_id,
-        to_jsonb(old) - ARRAY['created_at', 'updated_at', 'match_timestamp'] AS said
+        old.data_source = 'earlier'
+            AND old.finishing_position IS NOT NULL
+            AND incoming.finishing_position IS NULL
+            AND NOT incoming.is_non_runner AS knows_more,
+        to_jsonb(old)
+            - ARRAY['created_at', 'updated_at', 'match_timestamp', 'ip_min', 'ip_max'] AS said
     FROM ra_odds_historical AS old
     JOIN incoming USING (race_id, horse_id)
 ), differing AS (
     SELECT incoming.*, stored.said
     FROM incoming
     LEFT JOIN stored USING (race_id, horse_id)
-    WHERE stored.said IS DISTINCT FROM incoming.says
+    WHERE stored.said IS DISTINCT FROM incoming.says AND stored.knows_more IS NOT TRUE
 ), dropped AS (
     DELETE FROM ra_odds_historical AS old
     WHERE old.race_id = ANY(:whole_races::text[])

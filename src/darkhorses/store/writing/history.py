@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from darkhorses.domain.earlier_keys import KnownRunner, course_key, horse_key, runner_of
 from darkhorses.domain.history import HistoricalRow
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.race_days import RaceDay
@@ -59,6 +60,7 @@ async def write_past_day(transaction: Transaction, past: PastDay) -> WrittenDay 
         )
         if checked_at is not None and checked_at > read_at:
             return None
+        await _give_earlier_rows_ids(connection, past, read_at)
         written = await queries.write_history(
             connection,
             rows=msgspec.json.encode(past.rows).decode(),
@@ -81,6 +83,43 @@ async def write_past_day(transaction: Transaction, past: PastDay) -> WrittenDay 
             is_complete=ledger.is_complete,
         )
     return WrittenDay(written=written["written"], revised=written["revised"])
+
+
+async def _give_earlier_rows_ids(
+    connection: Connection, past: PastDay, superseded_at: datetime
+) -> None:
+    """Let rows that the earlier system told of the day be those of the runners they mean."""
+    ledger = past.ledger
+    rows = queries.history_without_ids(connection, race_date=ledger.race_date, region=ledger.region)
+    earlier = [row async for row in rows]
+    if not earlier:
+        return
+    known: dict[str, list[KnownRunner]] = {}
+    for row in past.rows:
+        runner = KnownRunner(
+            race_id=row.race_id,
+            horse_id=row.horse_id,
+            horse_key=horse_key(row.horse_name),
+            course_key=course_key(row.track),
+        )
+        known.setdefault(runner.horse_key, []).append(runner)
+    meant = [
+        (row, runner)
+        for row in earlier
+        if (
+            runner := runner_of(
+                row["horse_name"], row["track"], known.get(horse_key(row["horse_name"]), ())
+            )
+        )
+    ]
+    await queries.give_history_ids(
+        connection,
+        race_ids=[row["race_id"] for row, _ in meant],
+        horse_ids=[row["horse_id"] for row, _ in meant],
+        new_race_ids=[runner.race_id for _, runner in meant],
+        new_horse_ids=[runner.horse_id for _, runner in meant],
+        superseded_at=superseded_at,
+    )
 
 
 async def note_failed_reading(
