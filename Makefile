@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak check audit format bench-statistics lock wheel clean
+.PHONY: help demo test test-poolers soak check audit format bench-statistics lock wheel clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -18,6 +18,10 @@ demo: $(RUNTIME) ## live odds of a simulated race day on http://127.0.0.1:8000
 
 test: $(DEVELOPMENT) ## run the whole suite
 	$(BIN)/pytest -n auto
+
+test-poolers: $(DEVELOPMENT) ## run the whole suite through PgBouncer, in session and in transaction mode
+	$(BIN)/pytest -n auto --pooler session
+	$(BIN)/pytest -n auto --pooler transaction
 
 soak: $(DEVELOPMENT) ## run the tests that take minutes
 	$(BIN)/pytest -m soak

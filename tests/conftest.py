@@ -7,6 +7,7 @@ import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,9 +20,21 @@ from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Connection, Database
 from tests import examples
+from tests.poolers import pooled_server
 
 TEMPLATE = "migrated"
 _DIRECTORY = pytest.StashKey[Path]()
+_POOLERS: dict[str, str] = {}
+"""By a server's own address, that of the pooler through which tests are to reach it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run reach every database of a test through a pooler."""
+    parser.addoption(
+        "--pooler",
+        choices=["session", "transaction"],
+        help="reach the tests' databases through PgBouncer in this mode",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,7 +75,17 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[EmbeddedServer]:
     with EmbeddedServer.start(directory, durable=False) as server:
         with _file_lock(directory / "template.lock"):
             asyncio.run(_ensure_template(server.url))
-        yield server
+        mode: str | None = pytestconfig.getoption("pooler")
+        if mode is None:
+            yield server
+            return
+        with pooled_server(server.url, mode) as pooler, pytest.MonkeyPatch.context() as patch:
+            patch.setitem(_POOLERS, server.url, pooler)
+            if mode == "transaction":
+                # Statements that are prepared once belong to a session.
+                connect = partial(asyncpg.connect, statement_cache_size=0)
+                patch.setattr(asyncpg, "connect", connect)
+            yield server
 
 
 @pytest.fixture
@@ -100,7 +123,7 @@ async def fresh_database(server_url: str, *, template: str) -> AsyncIterator[str
     name = f"test_{uuid4().hex}"
     await _command(server_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     try:
-        yield database_of(server_url, name)
+        yield database_of(_POOLERS.get(server_url, server_url), name)
     finally:
         await _command(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 

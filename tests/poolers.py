@@ -1,43 +1,76 @@
-"""A real pooler in front of a test's database."""
+"""A real pooler in front of a test's database, and of all of them: ``pytest --pooler session``."""
 
 import os
+import random
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pytest
 
 from tests.ports import free_port, wait_until_it_listens
 
+_OF_TRANSACTIONS = 6543
+_SERVER_BEHIND: dict[str, str] = {}
+"""By the host and port of a pooler before all databases, the server's own address."""
+
 
 @contextmanager
-def pgbouncer(database_url: str, mode: str) -> Iterator[str]:
+def pgbouncer(
+    database_url: str, mode: str, *, size: int = 2, host: str = "127.0.0.1", port: int | None = None
+) -> Iterator[str]:
     """The address of a PgBouncer in ``session`` or ``transaction`` mode; skips without one."""
     program = shutil.which("pgbouncer", path=f"{os.defpath}:/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
-    address = urlsplit(database_url)
-    port = free_port()
+    address = urlsplit(direct(database_url))
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         (directory / "users").write_text('"postgres" ""\n')
         (directory / "ini").write_text(
             f"[databases]\n* = host={parse_qs(address.query)['host'][0]} port=5432\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"[pgbouncer]\nlisten_addr = {host}\nlisten_port = {port}\nunix_socket_dir =\n"
             f"auth_type = trust\nauth_file = {directory}/users\npool_mode = {mode}\n"
-            f"default_pool_size = 2\n"
+            f"default_pool_size = {size}\nmax_client_conn = 500\n"
         )
         user = ["--user", "darkhorses"] if os.geteuid() == 0 else []
         with subprocess.Popen(
             [program, "--quiet", *user, str(directory / "ini")], stderr=subprocess.DEVNULL
         ) as process:
             try:
-                wait_until_it_listens(port, process)
-                yield f"postgresql://postgres@127.0.0.1:{port}{address.path}"
+                wait_until_it_listens(port, process, host)
+                yield f"postgresql://postgres@{host}:{port}{address.path}"
             finally:
                 process.kill()
+
+
+@contextmanager
+def pooled_server(server_url: str, mode: str) -> Iterator[str]:
+    """A PgBouncer before all databases of a server, as large as Supabase's, and its address.
+
+    One in ``transaction`` mode has the port by which DarkHorses knows such a pooler, on a loopback
+    address of its own, because several runs want that port at once.
+    """
+    where: dict[str, Any] = {}
+    if mode == "transaction":
+        low, middle, high = (random.randint(2, 254) for _ in range(3))  # noqa: S311  # any free one
+        where = {"host": f"127.{low}.{middle}.{high}", "port": _OF_TRANSACTIONS}
+    with pgbouncer(server_url, mode, size=15, **where) as url:
+        _SERVER_BEHIND[urlsplit(url).netloc] = server_url
+        yield url
+
+
+def direct(database_url: str) -> str:
+    """The address of a database past the pooler that the run may have before all of them."""
+    address = urlsplit(database_url)
+    server = _SERVER_BEHIND.get(address.netloc)
+    return (
+        database_url if server is None else urlunsplit(urlsplit(server)._replace(path=address.path))
+    )

@@ -16,10 +16,12 @@ def free_port() -> int:
         return port
 
 
-def wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
+def wait_until_it_listens(
+    port: int, process: "subprocess.Popen[bytes]", host: str = "127.0.0.1"
+) -> None:
     """Wait until a program takes connections; fails when it ends instead."""
     while process.poll() is None:
         with closing(socket.socket()) as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((host, port)) == 0:
                 return
     raise AssertionError(f"{process.args!r} did not start")

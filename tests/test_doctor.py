@@ -13,7 +13,7 @@ from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.heartbeats import beat
 from darkhorses.worker.app import clock
 from tests.commands import darkhorses
-from tests.poolers import pgbouncer
+from tests.poolers import direct, pgbouncer
 
 NOON = datetime(2026, 6, 20, 11, 0, tzinfo=UTC)
 NOWHERE = "http://127.0.0.1:1/v1"
@@ -157,7 +157,8 @@ async def test_a_pooler_that_the_settings_do_not_know_of_is_found(
 
 
 async def test_a_pooler_that_is_not_there_is_worth_a_warning(database_url: str) -> None:
-    findings = await examined(DATABASE_URL=database_url, DARKHORSES_POOLER="transaction")
+    url = direct(database_url)
+    findings = await examined(DATABASE_URL=url, DARKHORSES_POOLER="transaction")
 
     assert findings["database.pooler"].level is Level.WARN
 

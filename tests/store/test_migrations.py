@@ -22,7 +22,7 @@ from darkhorses.store.migrations import (
     schema_state,
 )
 from darkhorses.store.pool import Database
-from tests.poolers import pgbouncer
+from tests.poolers import direct, pgbouncer
 
 NAMES = sorted(path.stem for path in migrations_directory().glob("*.sql"))
 
@@ -162,7 +162,7 @@ async def test_a_run_that_waits_too_long_for_another_says_so(
     empty: Database, directory: Path, empty_database_url: str
 ) -> None:
     add_migration(directory, "0099_slow", "SELECT pg_advisory_xact_lock(1)")
-    holder = await asyncpg.connect(empty_database_url)
+    holder = await asyncpg.connect(direct(empty_database_url))
     await holder.execute("SELECT pg_advisory_lock(1)")
     slow = asyncio.create_task(migrate(empty, directory))
     while not await holder.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):

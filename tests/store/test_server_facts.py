@@ -7,7 +7,7 @@ from darkhorses.store.server_facts import (
     observed_pooling,
     server_facts,
 )
-from tests.poolers import pgbouncer
+from tests.poolers import direct, pgbouncer
 
 
 async def test_the_server_tells_its_version_and_time(database: Database) -> None:
@@ -21,8 +21,12 @@ async def test_the_server_tells_its_version_and_time(database: Database) -> None
     assert not facts.is_encrypted
 
 
-async def test_without_a_pooler_none_is_seen(database: Database) -> None:
+async def test_without_a_pooler_none_is_seen(database_url: str) -> None:
+    database = await Database.open(direct(database_url), max_connections=2)
+
     assert await observed_pooling(database) is Pooling.NONE
+
+    await database.close()
 
 
 @pytest.mark.parametrize("mode", [Pooling.SESSION, Pooling.TRANSACTION])

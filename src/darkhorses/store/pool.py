@@ -64,11 +64,16 @@ class Database:
         url: str,
         *,
         max_connections: int,
-        transaction_pooler: bool = False,
+        transaction_pooler: bool | None = None,
         application_name: str = "darkhorses",
         connect_timeout: timedelta = timedelta(seconds=5),
     ) -> Self:
-        """Make the pool; ``transaction_pooler`` switches prepared statements off."""
+        """Make the pool; ``transaction_pooler`` switches prepared statements off.
+
+        None leaves it to the address's port.
+        """
+        if transaction_pooler is None:
+            transaction_pooler = is_transaction_pooler(url, "auto")
         pool = asyncpg.create_pool(
             url,
             min_size=0,
