@@ -257,10 +257,9 @@ class _Reader:
         leaf: Leaf = getattr(self._row, name)
         return leaf
 
-    def _doubt(self, name: str) -> Any:
+    def _doubt(self, name: str) -> None:
         """Note a fact that makes no sense; it counts as not said."""
         self.doubts.append(name)
-        return None
 
     def integer(self, name: str, *, lowest: int = 0) -> int | None:
         """A whole number, also one that was kept as a float or as text."""
@@ -269,7 +268,8 @@ class _Reader:
             return None
         number = _number(leaf)
         if number is None or number != int(number) or not lowest <= number <= _LARGEST:
-            return self._doubt(name)
+            self._doubt(name)
+            return None
         return int(number)
 
     def decimal(self, name: str, step: Decimal) -> Decimal | None:
@@ -279,7 +279,8 @@ class _Reader:
             return None
         number = _number(leaf)
         if number is None or not 0 <= number < _LARGEST_PRICE:
-            return self._doubt(name)
+            self._doubt(name)
+            return None
         return number.quantize(step, rounding=ROUND_HALF_EVEN)
 
     def price(self, name: str) -> Decimal | None:
@@ -287,7 +288,9 @@ class _Reader:
         number = self.decimal(name, Decimal("0.001"))
         if number is None or number > 1:
             return number
-        return None if number == 0 else self._doubt(name)
+        if number != 0:
+            self._doubt(name)
+        return None
 
     def starting_price(self) -> tuple[Decimal | None, str | None]:
         """A decimal, or a fraction with its mark, such as ``15/8F``."""
@@ -297,7 +300,8 @@ class _Reader:
         try:
             price = read_starting_price(str(leaf))
         except ValueError:
-            return self._doubt("industry_sp"), None
+            self._doubt("industry_sp")
+            return None, None
         return (None, None) if price is None else (price.decimal, price.fractional)
 
     def position(self) -> tuple[str | None, int | None, bool]:
@@ -311,7 +315,8 @@ class _Reader:
         if number is None:
             return text.upper(), None, False
         if number != int(number) or not 1 <= number <= _LARGEST:
-            return self._doubt("finishing_position"), None, False
+            self._doubt("finishing_position")
+            return None, None, False
         return str(int(number)), int(number), False
 
     def race_class(self) -> str | None:
@@ -332,7 +337,8 @@ class _Reader:
             return text
         pounds = _number(text)
         if pounds is None or pounds != int(pounds) or not _POUNDS_A_STONE <= pounds <= _HEAVIEST:
-            return self._doubt("weight")
+            self._doubt("weight")
+            return None
         return "{}-{}".format(*divmod(int(pounds), _POUNDS_A_STONE))
 
     def returns(
@@ -365,7 +371,8 @@ class _Reader:
             for value in expected
         ):
             return told.quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN)
-        return self._doubt(name)
+        self._doubt(name)
+        return None
 
 
 def text_of(leaf: Leaf) -> str | None:

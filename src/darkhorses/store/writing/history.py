@@ -95,23 +95,22 @@ async def _give_earlier_rows_ids(
     if not earlier:
         return
     known: dict[str, list[KnownRunner]] = {}
-    for row in past.rows:
-        runner = KnownRunner(
-            race_id=row.race_id,
-            horse_id=row.horse_id,
-            horse_key=horse_key(row.horse_name),
-            course_key=course_key(row.track),
-        )
-        known.setdefault(runner.horse_key, []).append(runner)
-    meant = [
-        (row, runner)
-        for row in earlier
-        if (
-            runner := runner_of(
-                row["horse_name"], row["track"], known.get(horse_key(row["horse_name"]), ())
+    for told in past.rows:
+        key = horse_key(told.horse_name)
+        known.setdefault(key, []).append(
+            KnownRunner(
+                race_id=told.race_id,
+                horse_id=told.horse_id,
+                horse_key=key,
+                course_key=course_key(told.track),
             )
         )
-    ]
+    meant = []
+    for row in earlier:
+        candidates = known.get(horse_key(row["horse_name"]), ())
+        runner = runner_of(row["horse_name"], row["track"], candidates)
+        if runner is not None:
+            meant.append((row, runner))
     await queries.give_history_ids(
         connection,
         race_ids=[row["race_id"] for row, _ in meant],
