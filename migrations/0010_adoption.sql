@@ -1,5 +1,5 @@
 -- What became of an earlier system's tables that stood in this database.
--- depends: 0007_webhooks
+-- depends: 0009_worker_figures
 --
 -- Why it looks like this:
 -- * The tables themselves are moved, whole, into the schema darkhorses_legacy before the first

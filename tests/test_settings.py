@@ -76,7 +76,7 @@ def test_access_that_cannot_be_read_is_refused_by_name(name: str, value: str) ->
 
 def test_redis_is_an_address_of_redis_or_valkey() -> None:
     assert load_settings({"REDIS_URL": "valkey://:pw@host/0"}).redis_url == "valkey://:pw@host/0"
-    with pytest.raises(SettingError, match="^REDIS_URL: got a value that is kept secret"):
+    with pytest.raises(SettingError, match=r"^REDIS_URL: got a value that is kept secret"):
         load_settings({"REDIS_URL": "http://host"})
 
 
