@@ -92,6 +92,16 @@ def test_proxies_and_origins_are_lists() -> None:
     assert settings.cors_origins == ("https://app.example.org", "http://localhost:3000")
 
 
+@pytest.mark.parametrize("replica", ["mysql://db/x", "postgresql://me:hunter2@replica/x"])
+def test_a_replica_needs_a_primary_beside_it(replica: str) -> None:
+    primary = "postgresql://primary/x" if replica.startswith("mysql") else ""
+    with pytest.raises(SettingError) as refused:
+        load_settings({"DATABASE_URL": primary, "DATABASE_REPLICA_URL": replica})
+
+    assert "hunter2" not in str(refused.value)
+    assert str(refused.value).startswith("DATABASE_REPLICA_URL: got a value that is kept secret")
+
+
 def test_a_dotenv_file_is_read_and_loses_to_the_real_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -12,8 +13,12 @@ from darkhorses.settings import Settings
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Database, is_transaction_pooler
+from darkhorses.store.replica import Replica
 
 _log = structlog.get_logger("darkhorses.database")
+
+REPLICA_CONNECTIONS = 2
+"""To a replica: one for questions, one for looking how far it lags."""
 
 
 @asynccontextmanager
@@ -44,6 +49,41 @@ async def open_database(
             yield database
         finally:
             await database.close()
+
+
+@asynccontextmanager
+async def open_replica(
+    settings: Settings,
+    primary: Database,
+    *,
+    clock: Callable[[], datetime],
+    watched: bool = True,
+) -> AsyncIterator[Replica | None]:
+    """Open the replica that the settings name, if any, and watch it while the block runs."""
+    url = settings.database_replica_url
+    if url is None:
+        yield None
+        return
+    database = await Database.open(
+        url,
+        max_connections=REPLICA_CONNECTIONS,
+        transaction_pooler=is_transaction_pooler(url, settings.pooler),
+        application_name="darkhorses api replica",
+    )
+    replica = Replica(
+        primary,
+        database,
+        clock=clock,
+        longest_lag=timedelta(seconds=settings.replica_longest_lag),
+    )
+    watching = [asyncio.create_task(replica.run())] if watched else []
+    try:
+        yield replica
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+        await database.close()
 
 
 @asynccontextmanager

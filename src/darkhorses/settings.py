@@ -63,6 +63,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             secret=True,
         ),
     ] = None
+    database_replica_url: Annotated[
+        str | None,
+        _setting(
+            "DATABASE_REPLICA_URL",
+            "streaming replica of DATABASE_URL that the API asks about the past; when empty, "
+            "DATABASE_URL is asked",
+            "postgresql://user:password@host:5432/database, beside DATABASE_URL",
+            secret=True,
+        ),
+    ] = None
     racing_api_username: Annotated[
         str | None, _setting("RACING_API_USERNAME", "user name at The Racing API", "text")
     ] = None
@@ -240,6 +250,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "auto, none, session or transaction",
         ),
     ] = "auto"
+    replica_longest_lag: Annotated[
+        float,
+        Meta(ge=2, le=86_400),
+        _setting(
+            "DARKHORSES_REPLICA_LONGEST_LAG",
+            "seconds that the replica may lag before DATABASE_URL is asked instead",
+            "a number of seconds from 2 to 86400",
+        ),
+    ] = 30.0
     webhook_private_targets: Annotated[
         bool,
         _setting(
@@ -338,10 +357,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         if text:
             values[field] = _read(variable, text, hints[field], hide)
     settings = Settings(**values)
-    for field, may_have_user in (("database_url", True), ("racing_api_base_url", False)):
+    addresses = (
+        ("database_url", True),
+        ("database_replica_url", True),
+        ("racing_api_base_url", False),
+    )
+    for field, may_have_user in addresses:
         url = getattr(settings, field)
         if url is not None and not _is_address(url, may_have_user=may_have_user):
             raise _wrong(variables()[field], hide(url))
+    if settings.database_replica_url is not None and settings.database_url is None:
+        raise _wrong(variables()["database_replica_url"], hide(settings.database_replica_url))
     _check_each(settings, "trusted_proxies", ipaddress.ip_network, hide)
     _check_each(settings, "cors_origins", _origin, hide)
     return settings

@@ -34,13 +34,14 @@ from darkhorses.api.settlements import Settlements
 from darkhorses.api.statistics import StatisticsReader
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.api.streams import Streams
-from darkhorses.database import open_database
+from darkhorses.database import open_database, open_replica
 from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.readmodel.follower import Follower, keep_listening
 from darkhorses.readmodel.price_paths import PricePaths
 from darkhorses.settings import Settings
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError
 from darkhorses.store.pool import Database, QueuedDatabase, is_transaction_pooler
+from darkhorses.store.replica import PastDatabase, Replica
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -80,20 +81,25 @@ def build_edge(
     exports_at_once: int = 1,
     clock_headers: Callable[[], Headers] | None = None,
     access: Access | None = None,
+    replica: Replica | None = None,
 ) -> Edge:
-    """Put together what answers requests; without ``access`` anybody may ask anything."""
+    """Put together what answers requests; without ``access`` anybody may ask anything.
+
+    A replica is asked about what is over and settled.
+    """
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
     queued = QueuedDatabase(database)
+    past = PastDatabase(queued, replica)
     price_paths = PricePaths(queued)
-    exports = Exports(database, at_once=exports_at_once)
+    exports = Exports(past, at_once=exports_at_once)
     metrics = Metrics(database, publisher, streams, exports)
     application = create_application(
         Services(
             publisher=publisher,
-            past_days=PastDays(queued, clock=clock),
+            past_days=PastDays(past, clock=clock),
             stored_races=StoredRaces(queued),
             reference=Reference(database, clock=clock),
-            history=History(queued, clock=clock),
+            history=History(past, clock=clock),
             exports=exports,
             metrics=metrics,
             operations=operations(database, clock),
@@ -102,7 +108,8 @@ def build_edge(
             price_paths=price_paths,
             known_offers=KnownOffers(),
             streams=streams,
-            statistics=StatisticsReader(database, clock=clock),
+            statistics=StatisticsReader(database if replica is None else past, clock=clock),
+            replica=replica,
         )
     )
     guarded = application if access is None else access.around(application)
@@ -129,9 +136,12 @@ async def run_api(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_database(
-        settings, max_connections=CONNECTIONS, application_name="darkhorses api"
-    ) as database:
+    async with (
+        open_database(
+            settings, max_connections=CONNECTIONS, application_name="darkhorses api"
+        ) as database,
+        open_replica(settings, database, clock=utc_now) as replica,
+    ):
         follower = Follower(database, clock=clock, with_workers=with_workers)
         card_interval = timedelta(seconds=settings.poll_interval)
         streams = Streams(
@@ -152,6 +162,7 @@ async def run_api(
             exports_at_once=settings.exports_at_once,
             clock_headers=clock_headers,
             access=access,
+            replica=replica,
         )
         server = make_server(
             behind_proxies(edge, rules.proxies),

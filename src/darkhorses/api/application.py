@@ -46,6 +46,7 @@ from darkhorses.api.statistics import StatisticsReader
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.api.streams import Streams
 from darkhorses.readmodel.price_paths import PricePaths
+from darkhorses.store.replica import Replica
 
 _ROUTES = (
     *dashboard_routes.ROUTES,
@@ -98,6 +99,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     known_offers: KnownOffers
     streams: Streams
     statistics: StatisticsReader
+    replica: Replica | None
 
 
 def create_application(services: Services) -> Litestar:

@@ -17,6 +17,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
 
 from darkhorses.api.metering import RequestMeter, client_kind, route_of
+from darkhorses.store.replica import read_as_of
 from darkhorses.tracing import span
 
 log = structlog.get_logger()
@@ -32,6 +33,9 @@ _HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"server", b"darkhorses"),
 )
+AS_OF = b"darkhorses-as-of"
+"""The header of an answer from a replica: it has everything up to this moment (UTC)."""
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 _UNANSWERED = 499
@@ -102,6 +106,7 @@ class Edge:
         began: float | None = None
         sent = 0
         status = _UNANSWERED
+        read_as_of.set(None)
         is_head = scope["method"] == "HEAD"  # type: ignore[typeddict-item]  # http scopes have one
         if is_head:
             scope = {**scope, "method": "GET", _IS_HEAD: True}  # type: ignore[assignment]  # a scope is a dict to ASGI
@@ -112,7 +117,7 @@ class Edge:
                 began = time.perf_counter()
                 status = message["status"]
                 clock = self._clock_headers() if self._clock_headers is not None else ()
-                message = _with_headers(message, (*_HEADERS, *clock))
+                message = _with_headers(message, (*_HEADERS, *clock, *_age_headers()))
             elif message["type"] == "http.response.body":
                 if is_head:
                     message = {**message, "body": b""}
@@ -153,6 +158,12 @@ def _key_of(scope: Scope) -> dict[str, str]:
     """The public part of the key that a request came with, if it had one."""
     key = scope.get("darkhorses.key_id")
     return {} if key is None else {"key": str(key)}
+
+
+def _age_headers() -> Headers:
+    """How old what was read is, when it was read from a replica."""
+    as_of = read_as_of.get()
+    return () if as_of is None else ((AS_OF, f"{as_of:%Y-%m-%dT%H:%M:%SZ}".encode()),)
 
 
 def _with_headers(message: HTTPResponseStartEvent, headers: Headers) -> HTTPResponseStartEvent:

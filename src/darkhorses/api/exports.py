@@ -57,7 +57,7 @@ class Exports:
         self._free -= 1
         try:
             own = await open_exports(
-                self._database, connections=1, application_name="darkhorses api export"
+                self._database.nearest(), connections=1, application_name="darkhorses api export"
             )
             try:
                 yield own

@@ -11,17 +11,21 @@ from darkhorses.api.health_bodies import (
     Health,
     HealthStatus,
     MarketHealth,
+    ReplicaHealth,
     WorkerHealth,
 )
 from darkhorses.api.races import Lens
 from darkhorses.domain.workers import FeedState, Role
 from darkhorses.readmodel.follower import SeenWorkers
 from darkhorses.store.heartbeats import ALIVE, ReceivedHeartbeat
+from darkhorses.store.replica import Replica, ReplicaReport
 
 _COLLECTING_JOBS = ("live_odds",)
 
 
-def judge(lens: Lens, seen: SeenWorkers | None, *, version: str) -> Health:
+def judge(
+    lens: Lens, seen: SeenWorkers | None, *, version: str, replica: Replica | None = None
+) -> Health:
     """Judge the market, the database, the workers and the feed as they are known now."""
     workers = aged(seen, lens.now)
     leader = leading(workers)
@@ -43,6 +47,7 @@ def judge(lens: Lens, seen: SeenWorkers | None, *, version: str) -> Health:
         database=DatabaseHealth(
             reachable=lens.followed.away_since is None, away_since=lens.followed.away_since
         ),
+        replica=None if replica is None else _replica_health(replica.report(), lens.now),
         market=market,
         feed=FeedHealth(state=leader.feed.state, detail=leader.feed.detail, since=leader.feed.since)
         if leader is not None
@@ -75,6 +80,16 @@ def leading(workers: tuple[ReceivedHeartbeat, ...]) -> ReceivedHeartbeat | None:
     """The leader that was heard of last, if it is alive."""
     leaders = [worker for worker in workers if worker.role is Role.LEADER and worker.is_alive]
     return min(leaders, key=lambda worker: worker.age, default=None)
+
+
+def _replica_health(report: ReplicaReport, now: datetime) -> ReplicaHealth:
+    lag = None if report.as_of is None else max(now - report.as_of, timedelta(0))
+    return ReplicaHealth(
+        in_use=report.in_use,
+        as_of=report.as_of,
+        lag_seconds=None if lag is None else round(lag.total_seconds(), 1),
+        reason=None if report.reason is None else _sentence(report.reason),
+    )
 
 
 def _market_health(lens: Lens) -> MarketHealth:

@@ -42,6 +42,18 @@ class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
     away_since: datetime | None
 
 
+class ReplicaHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The replica that answers questions about the past; all it has is ``lag_seconds`` old at most.
+
+    ``reason`` says why the primary answers them instead, which makes no answer less true.
+    """
+
+    in_use: bool
+    as_of: datetime | None
+    lag_seconds: float | None
+    reason: str | None
+
+
 class MarketHealth(msgspec.Struct, frozen=True, kw_only=True):
     """The market in memory; ``running`` races are not over, ``checked_at`` is the latest look."""
 
@@ -59,6 +71,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     timestamp: datetime
     database: DatabaseHealth
+    replica: ReplicaHealth | None
     market: MarketHealth
     feed: FeedHealth | None
     workers: tuple[WorkerHealth, ...]

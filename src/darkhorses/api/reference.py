@@ -13,6 +13,7 @@ from darkhorses.store.reference import (
     all_bookmakers,
     all_courses,
 )
+from darkhorses.store.replica import read_as_of
 
 KEPT_FOR = timedelta(seconds=2)
 
@@ -33,14 +34,16 @@ class Kept(Generic[T]):
         self._clock = clock
         self._kept_for = kept_for
         self._asking = asyncio.Lock()
-        self._kept: tuple[T, datetime] | None = None
+        self._kept: tuple[T, datetime, datetime | None] | None = None
 
     async def get(self) -> T:
         """The answer; raises what asking raises."""
         async with self._asking:
             if self._kept is None or self._clock() - self._kept[1] >= self._kept_for:
-                self._kept = await self._ask(), self._clock()
-            return self._kept[0]
+                self._kept = await self._ask(), self._clock(), read_as_of.get()
+            answer, _, as_of = self._kept
+            read_as_of.set(as_of)
+            return answer
 
 
 class Reference:

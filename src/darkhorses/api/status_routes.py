@@ -17,6 +17,7 @@ from darkhorses.api.problems import REFUSALS
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.reference import Reference
 from darkhorses.api.schedulers import SchedulerStatus, scheduler_status
+from darkhorses.store.replica import Replica
 
 _Request = Request[Any, Any, Any]
 
@@ -38,12 +39,16 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     },
     sync_to_thread=False,
 )
-def get_health(publisher: NamedDependency[Publisher]) -> Response[bytes]:
+def get_health(
+    publisher: NamedDependency[Publisher], replica: NamedDependency[Replica | None]
+) -> Response[bytes]:
     """503 only until the market was loaded for the first time: a dead worker is told in the body.
 
     A platform that restarts what is unhealthy would gain nothing by restarting the API then.
     """
-    health = judge(publisher.lens(), publisher.follower.workers, version=__version__)
+    health = judge(
+        publisher.lens(), publisher.follower.workers, version=__version__, replica=replica
+    )
     starting = health.status is HealthStatus.STARTING
     return Response(
         encode(health),

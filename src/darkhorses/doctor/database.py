@@ -9,6 +9,7 @@ import msgspec
 from darkhorses.database import open_database
 from darkhorses.doctor.access import examine_access
 from darkhorses.doctor.findings import Finding, broken, doubtful, fine
+from darkhorses.doctor.replica import examine_replica
 from darkhorses.doctor.workers import examine_workers
 from darkhorses.settings import Settings
 from darkhorses.store.errors import StoreError
@@ -62,6 +63,7 @@ async def _examine(
     findings.append(_pooler(settings, pooling))
     findings.append(_tls(settings, facts, pooling))
     findings.append(_schema(state, is_embedded=settings.database_url is None))
+    findings += await examine_replica(database, settings, clock=clock)
     if state.is_current:
         findings += await examine_workers(database)
         findings += await examine_access(database, settings, now=answered_at)

@@ -141,6 +141,7 @@ async def _serve(
     replayed = msgspec.structs.replace(
         settings,
         database_url=database.url,
+        database_replica_url=None,
         pooler="session",
         host=host,
         port=port,

@@ -94,6 +94,10 @@ class Database:
         is_open = self._pool.get_size()
         return is_open - self._pool.get_idle_size(), is_open, self._pool.get_max_size()
 
+    def nearest(self) -> "Database":
+        """The database for whoever reads over connections of its own: this one."""
+        return self
+
     async def close(self) -> None:
         """Close every connection; those in use are cut."""
         self._pool.terminate()
