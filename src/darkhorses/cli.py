@@ -13,7 +13,7 @@ from darkhorses.commands.exports import export
 from darkhorses.commands.keys import keys
 from darkhorses.commands.serving import api, demo, replay, simulator, worker
 from darkhorses.commands.starting import FAILED, USAGE
-from darkhorses.commands.upkeep import doctor, migrate, retention, status
+from darkhorses.commands.upkeep import doctor, migrate, postgres, retention, status
 from darkhorses.commands.webhooks import webhooks
 from darkhorses.domain.errors import DarkHorsesError, SettingError
 
@@ -52,7 +52,7 @@ def version() -> None:
 
 
 for command in (
-    api, backfill, demo, doctor, export, keys, migrate, replay,
-    retention, run, simulator, status, webhooks, worker,
+    api, backfill, demo, doctor, export, keys, migrate, postgres,
+    replay, retention, run, simulator, status, webhooks, worker,
 ):  # fmt: skip
     main.add_command(command)

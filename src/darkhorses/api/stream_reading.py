@@ -38,7 +38,8 @@ from darkhorses.readmodel.follower import Follower
 from darkhorses.readmodel.loading import CHANGES_AT_A_TIME
 from darkhorses.readmodel.market import MarketRace
 from darkhorses.readmodel.tail import Base, Batch
-from darkhorses.store.changes import LoggedChange, changes_after, oldest_change_id
+from darkhorses.store.changes import LoggedChange, change_is_known, changes_after, oldest_change_id
+from darkhorses.store.errors import StoreError
 from darkhorses.store.pool import Database
 
 MOST_RESUMED = 200_000
@@ -100,6 +101,19 @@ class Feed:
         except TimeoutError:
             return False
         return True
+
+    async def gave(self, position: Position) -> bool:
+        """Whether a position is one of this database, and not of writes that a restore undid."""
+        if position.change_id in (0, self.tail.position.change_id):
+            return True
+        try:
+            async with self._one_at_a_time, self._database.connection() as connection:
+                return await change_is_known(connection, position.change_id)
+        except StoreError:
+            # What is in memory is told even while the database is away.
+            if position.has_reached(self.tail.start):
+                return True
+            raise
 
     async def base(self) -> Base:
         """The tail's base; waited for while a long turn has pushed it out of the tail."""
@@ -238,7 +252,7 @@ class Reader:
     async def _resume(self, position: Position) -> AsyncIterator[bytes]:
         self._position = position
         reason = None
-        if not await self._feed.reaches(position.change_id):
+        if not await self._feed.reaches(position.change_id) or not await self._feed.gave(position):
             reason = ResyncReason.UNKNOWN_POSITION
         number = None if reason else self._tail.number_for(position)
         while number is None and reason is None:

@@ -155,3 +155,19 @@ def retention(*, dry_run: bool, as_json: bool) -> None:
     for what, found in done.items():
         told = ", ".join(found) if isinstance(found, list) else f"{found:,} rows"
         click.echo(f"{'would be ' if dry_run else ''}{what}: {told or '-'}")
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("program", type=click.Choice(["pg_dump", "pg_restore", "psql", "pg_basebackup"]))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def postgres(ctx: click.Context, *, program: str, arguments: tuple[str, ...]) -> None:
+    """Run a PROGRAM of PostgreSQL on the database: pg_dump, pg_restore, psql, pg_basebackup.
+
+    It is told where the database is; everything after its name is its own.
+    """
+    settings = start_settings()
+    from darkhorses.postgres import run_program  # noqa: PLC0415
+    from darkhorses.settings import read_environment  # noqa: PLC0415
+
+    ctx.exit(run_program(settings, program, arguments, environment=read_environment()))

@@ -62,6 +62,15 @@ async def changes_after(
     return [_change_from(row) async for row in rows]
 
 
+async def change_is_known(connection: Connection, change_id: int) -> bool:
+    """Whether a change is in the log or older than all that is kept.
+
+    What a restore from a backup took away is in no log, and its numbers are given to nobody else.
+    """
+    known: bool | None = await queries.change_is_known(connection, change_id=change_id)
+    return bool(known)
+
+
 async def oldest_change_id(connection: Connection) -> int | None:
     """The first change that is still kept; None when the log is empty."""
     oldest: int | None = await queries.oldest_change_id(connection)

@@ -18,6 +18,11 @@ FROM (
 LEFT JOIN ra_races AS races USING (race_id)
 ORDER BY log.change_id;
 
+-- name: change_is_known(change_id)$
+-- Whether the log has this change, or is kept from a later one on only.
+SELECT EXISTS (SELECT FROM ra_odds_changes WHERE change_id = :change_id)
+    OR :change_id < (SELECT min(change_id) FROM ra_odds_changes);
+
 -- name: oldest_change_id$
 -- The first change that is still kept; nothing when the log is empty.
 SELECT min(change_id) FROM ra_odds_changes;
