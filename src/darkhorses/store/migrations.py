@@ -1,10 +1,16 @@
 """Migrations: plain SQL files in ``migrations/``, applied in one transaction by pogo.
 
+Worker and API go on while they run. A migration that waits for a table makes everybody who comes
+after it wait, too, so it waits for a moment only, lets everything go, and tries again: nobody is
+kept from writing for longer than TABLE_WAIT and the time that the statements take by themselves.
+
 Source of truth: the names in ``_pogo_migration`` against the files that came with this DarkHorses.
 A name that is recorded and not among the files is a newer DarkHorses's: nothing is touched then.
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +18,7 @@ from typing import cast
 
 import asyncpg
 import msgspec
+import structlog
 from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate as pogo
 
@@ -35,11 +42,24 @@ from darkhorses.store.queries import queries
 
 _LOCK = 0x6461726B686F7273  # "darkhors": any number, the same for every DarkHorses
 _LOCK_TIMEOUT = timedelta(minutes=1)
+TABLE_WAIT = timedelta(seconds=2)
+"""How long a migration waits for a table that others use, and they for it, at a time."""
+
+PATIENCE = timedelta(minutes=2)
+"""How long it tries in all."""
+
+_PAUSE = timedelta(seconds=1)
 _STATEMENT_TIMEOUT = timedelta(minutes=15)
+
+_log = structlog.get_logger("darkhorses.migrations")
 
 # Our own log says what was applied; pogo would say it once more as a warning.
 _quiet = logging.getLogger(f"{__name__}.pogo")
 _quiet.setLevel(logging.ERROR)
+
+
+class _TableInUseError(StoreError):
+    """A table that a migration needs was not free in time."""
 
 
 class SchemaState(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,13 +102,16 @@ async def migrate(
     directory: Path | None = None,
     *,
     lock_timeout: timedelta = _LOCK_TIMEOUT,
+    table_wait: timedelta = TABLE_WAIT,
+    patience: timedelta = PATIENCE,
 ) -> list[str]:
     """Apply what is pending, all or nothing; the names applied.
 
     Tables of the earlier system are moved away first, in the same transaction; ``writing.adoption``
     then brings over what fits. Safe when several run at once: the later ones wait and find nothing
     left. Raises SchemaTooNewError, DatabaseBusyError when another run takes longer than
-    ``lock_timeout``, and StoreError when a migration fails.
+    ``lock_timeout`` or a table is in use for all of ``patience``, and StoreError when a migration
+    fails.
     """
     directory = directory or migrations_directory()
     async with database.connection(patience=None) as connection, connection.transaction():
@@ -96,10 +119,11 @@ async def migrate(
         before = await schema_state(connection, directory)
         _refuse_newer(before)
         if before.pending:
+            await _limit_lock_wait(connection, table_wait)
             earlier = () if before.applied else await find_earlier_tables(connection)
             if earlier:
                 earlier = await move_away(connection, earlier, directory)
-            await _apply(connection, directory)
+            await _apply_when_free(connection, directory, patience)
             if earlier:
                 await note_adopted(connection, earlier)
     return list(before.pending)
@@ -131,6 +155,11 @@ async def require_current_schema(database: Database) -> None:
         )
 
 
+async def _limit_lock_wait(connection: Connection, wait: timedelta) -> None:
+    async for _ in queries.migrations_limit_wait(connection, lock_timeout=_milliseconds(wait)):
+        pass
+
+
 async def _wait_for_others(connection: Connection, lock_timeout: timedelta) -> None:
     async for _ in queries.migrations_prepare(
         connection,
@@ -147,6 +176,41 @@ async def _wait_for_others(connection: Connection, lock_timeout: timedelta) -> N
         ) from error
 
 
+async def _apply_when_free(connection: Connection, directory: Path, patience: timedelta) -> None:
+    """Apply, and try again while tables are in use; what was locked is let go in between."""
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            async with connection.transaction():
+                await _apply(connection, directory)
+        except _TableInUseError as error:
+            if time.monotonic() >= deadline:
+                users = await _longest_users(connection)
+                raise DatabaseBusyError(
+                    f"a table was in use for {patience.total_seconds():.0f} s, nothing was "
+                    f"changed: {users}; run `darkhorses migrate` again when that has ended"
+                ) from error
+            _log.info(
+                "migration.waits", reason="a table is in use", again_in=_PAUSE.total_seconds()
+            )
+            await asyncio.sleep(_PAUSE.total_seconds())
+        else:
+            return
+
+
+async def _longest_users(connection: Connection) -> str:
+    return (
+        "; ".join(
+            [
+                f"{row['application_name'] or 'somebody'} (pid {row['pid']}) has had a transaction "
+                f"open for {row['seconds']} s"
+                async for row in queries.migrations_in_the_way(connection)
+            ]
+        )
+        or "nobody has a transaction open for long, so there are many short ones"
+    )
+
+
 async def _apply(connection: Connection, directory: Path) -> None:
     try:
         await pogo.apply(
@@ -157,6 +221,8 @@ async def _apply(connection: Connection, directory: Path) -> None:
         )
     except BadMigrationError as error:
         cause = error.__cause__
+        if isinstance(cause, asyncpg.LockNotAvailableError):
+            raise _TableInUseError(str(cause)) from error
         if isinstance(cause, (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)):
             raise DatabaseUnavailableError(f"the database went away: {cause}") from error
         raise StoreError(

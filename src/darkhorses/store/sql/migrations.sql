@@ -18,3 +18,23 @@ SELECT to_regclass('public._pogo_migration') IS NOT NULL;
 SELECT migration_id FROM public._pogo_migration
 WHERE schema_name = 'public'
 ORDER BY migration_id;
+
+-- name: migrations_limit_wait(lock_timeout)
+-- Limit how long this transaction waits for a lock from here on.
+SELECT set_config('lock_timeout', :lock_timeout, true);
+
+-- name: migrations_in_the_way()
+-- The oldest transactions that hold a table of ours.
+SELECT activity.pid, activity.application_name,
+    round(extract(epoch FROM clock_timestamp() - activity.xact_start))::int AS seconds
+FROM pg_stat_activity AS activity
+WHERE activity.datname = current_database()
+    AND activity.pid <> pg_backend_pid()
+    AND activity.xact_start IS NOT NULL
+    AND EXISTS (
+        SELECT FROM pg_locks JOIN pg_class ON pg_class.oid = pg_locks.relation
+        WHERE pg_locks.pid = activity.pid AND pg_locks.granted
+            AND pg_class.relnamespace = 'public'::regnamespace
+    )
+ORDER BY activity.xact_start
+LIMIT 3;
