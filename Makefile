@@ -49,6 +49,9 @@ lock: $(DEVELOPMENT) ## settle the versions of all packages anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-header --constraints requirements-dev.lock \
+		--output-file requirements-build.lock -
 
 wheel: $(DEVELOPMENT) ## build the wheel into dist/
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
