@@ -23,7 +23,7 @@ import msgspec
 import structlog
 
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
-from darkhorses.store.pool import Connection, Database, QueuedDatabase
+from darkhorses.store.pool import PATIENCE, Connection, Database, QueuedDatabase
 from darkhorses.store.queries import queries
 
 _log = structlog.get_logger("darkhorses.replica")
@@ -180,20 +180,24 @@ class PastDatabase(Database):
         return self
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    async def connection(
+        self, *, patience: timedelta | None = PATIENCE
+    ) -> AsyncIterator[Connection]:
         """Borrow a connection to the one or the other, which stays the same while it is held."""
         async with AsyncExitStack() as stack:
-            yield await self._borrow(stack)
+            yield await self._borrow(stack, patience)
 
-    async def _borrow(self, stack: AsyncExitStack) -> Connection:
+    async def _borrow(self, stack: AsyncExitStack, patience: timedelta | None) -> Connection:
         replica = self._replica
         if replica is not None and self._of_replica is not None and replica.is_to_be_read():
             try:
-                connection = await stack.enter_async_context(self._of_replica.connection())
+                connection = await stack.enter_async_context(
+                    self._of_replica.connection(patience=patience)
+                )
             except DatabaseUnavailableError as error:
                 replica.note_away(str(error))
             else:
                 read_as_of.set(replica.as_of)
                 return connection
         read_as_of.set(None)
-        return await stack.enter_async_context(self._of_primary.connection())
+        return await stack.enter_async_context(self._of_primary.connection(patience=patience))
