@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-poolers soak check audit format bench-statistics lock wheel clean
+.PHONY: help demo test test-poolers soak check audit format bench bench-compare bench-statistics lock wheel clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -39,6 +39,12 @@ audit: $(DEVELOPMENT) ## ask OSV about every locked package; AUDIT=required fail
 format: $(DEVELOPMENT) ## put the code into its format
 	$(BIN)/ruff format src tests benchmarks tools
 	$(BIN)/ruff check --fix src tests benchmarks tools
+
+bench: $(DEVELOPMENT) ## measure what has a goal, into bench.json
+	$(BIN)/python -m benchmarks.suite
+
+bench-compare: $(DEVELOPMENT) ## measure again, beside AGAINST=bench.json
+	$(BIN)/python -m benchmarks.suite --against $(or $(AGAINST),bench.json) --out bench-new.json
 
 bench-statistics: $(DEVELOPMENT) ## measure the statistics at 1 and 5 million price changes
 	$(BIN)/python -m benchmarks.statistics_cost
