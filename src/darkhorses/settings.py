@@ -8,7 +8,7 @@ import base64
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 from urllib.parse import unquote, urlsplit
@@ -368,8 +368,11 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
             raise _wrong(variables()[field], hide(url))
     if settings.database_replica_url is not None and settings.database_url is None:
         raise _wrong(variables()["database_replica_url"], hide(settings.database_replica_url))
-    _check_each(settings, "trusted_proxies", ipaddress.ip_network, hide)
-    _check_each(settings, "cors_origins", _origin, hide)
+    for field, read in (("trusted_proxies", ipaddress.ip_network), ("cors_origins", _origin)):
+        if not _reads_each(getattr(settings, field), read):
+            # As it was given: parts of it are in small letters by now, and would not be known.
+            variable = variables()[field]
+            raise _wrong(variable, hide(environment[variable.name]))
     return settings
 
 
@@ -426,14 +429,13 @@ def _read(variable: Variable, text: str, hint: Any, hide: Redaction) -> Any:
     return value
 
 
-def _check_each(
-    settings: Settings, field: str, read: Callable[[str], object], hide: Callable[[str], str]
-) -> None:
-    for part in getattr(settings, field):
-        try:
+def _reads_each(parts: Iterable[str], read: Callable[[str], object]) -> bool:
+    try:
+        for part in parts:
             read(part)
-        except ValueError:
-            raise _wrong(variables()[field], hide(part)) from None
+    except ValueError:
+        return False
+    return True
 
 
 def _origin(text: str) -> None:
