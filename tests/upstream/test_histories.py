@@ -84,6 +84,14 @@ def test_an_answer_of_another_shape_is_no_history(body: bytes) -> None:
         read_runner_history(body, RaceId("rac_1"), HorseId("hrs_1"))
 
 
+def test_an_answer_without_odds_does_not_say_that_there_were_none() -> None:
+    body = b'{"race_id": "rac_1", "horse_id": "hrs_1", "horse": "Ada"}'
+
+    with pytest.raises(MalformedError, match="has no odds"):
+        read_runner_history(body, RaceId("rac_1"), HorseId("hrs_1"))
+    assert read(odds=[]).paths == read(odds=None).paths == {}
+
+
 def test_an_answer_about_another_runner_is_no_history_of_this_one() -> None:
     with pytest.raises(MalformedError, match="hrs_2"):
         read(horse_id="hrs_2")

@@ -28,6 +28,9 @@ def read_runner_history(body: bytes, race_id: RaceId, horse_id: HorseId) -> Runn
         wire = _runner_odds.decode(body)
     except UNDECODABLE as error:
         raise MalformedError(f"the answer is no price history: {error}") from error
+    if wire.odds is msgspec.UNSET:
+        # Taken for a history without prices, it would say that polling missed nothing.
+        raise MalformedError("the answer is no price history: it has no odds")
     about = text_of(wire.race_id), text_of(wire.horse_id)
     if about != (race_id, horse_id):
         raise MalformedError(f"the answer is about {about}, not about {race_id} and {horse_id}")

@@ -121,7 +121,7 @@ class WireRunnerOdds(msgspec.Struct):
     race_id: Leaf = None
     horse_id: Leaf = None
     horse: Leaf = None
-    odds: list[WireQuoteHistory] | None = None
+    odds: list[WireQuoteHistory] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class WireResultFacts(msgspec.Struct):
