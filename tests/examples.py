@@ -10,9 +10,8 @@ import pytest
 
 Test = TypeVar("Test")
 
-# How long an example takes is the machine's affair: speed is measured elsewhere. The suite tries
-# the same examples every time, so that a change fails for what it changes; the soak tries new ones.
-hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+# How long an example takes is the machine's affair: speed is measured elsewhere.
+hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.register_profile(
     "soak", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
