@@ -1,38 +1,17 @@
-import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 
 from darkhorses.keys import read_expiry
 from darkhorses.store.pool import Database
-from tests.commands import darkhorses
-
-if TYPE_CHECKING:
-    from subprocess import CompletedProcess
+from tests.commands import Operator
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
-class Operator:
-    """Somebody who types ``darkhorses keys …``."""
-
-    def __init__(self, database_url: str) -> None:
-        self._url = database_url
-
-    async def types(self, *words: str) -> "CompletedProcess[str]":
-        return await asyncio.to_thread(darkhorses, "keys", *words, DATABASE_URL=self._url)
-
-    async def reads(self, *words: str) -> Any:
-        result = await self.types(*words, "--json")
-        assert result.returncode == 0, result.stderr
-        return msgspec.json.decode(result.stdout)
-
-
 @pytest.fixture
 def operator(database_url: str) -> Operator:
-    return Operator(database_url)
+    return Operator("keys", DATABASE_URL=database_url)
 
 
 async def test_a_key_is_shown_once_and_only_a_digest_is_kept(

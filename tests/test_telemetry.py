@@ -9,6 +9,7 @@ import brotli
 import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from darkhorses.domain.redaction import HIDDEN
 from darkhorses.store.pool import Database
 from tests.api.processes import running_api
 from tests.receivers import Received, Receiver
@@ -124,5 +125,5 @@ async def test_an_unexpected_error_of_the_api_is_told_without_its_secrets(
         (event,) = events_of(errors.received)
     assert event["tags"] == {"process": "api", "route": "/api/historical-odds"}
     assert event["exception"]["values"][-1]["type"] == asyncpg.UndefinedTableError.__name__
-    assert "[secret]" in event["exception"]["values"][-1]["value"]
+    assert event["exception"]["values"][-1]["value"] == f'relation "{HIDDEN}" does not exist'
     assert CANARY not in json.dumps(event)

@@ -1,18 +1,13 @@
-import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import webhooks
-from tests.commands import darkhorses
+from tests.commands import Operator
 from tests.hooks import register, rows
 from tests.receivers import Receiver
-
-if TYPE_CHECKING:
-    from subprocess import CompletedProcess
 
 
 @pytest.fixture
@@ -21,29 +16,11 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-class Operator:
-    """Somebody who types ``darkhorses webhooks …``."""
-
-    def __init__(self, database_url: str) -> None:
-        self._environment = {
-            "DATABASE_URL": database_url,
-            "DARKHORSES_WEBHOOK_PRIVATE_TARGETS": "true",
-        }
-
-    async def types(self, *words: str, **environment: str) -> "CompletedProcess[str]":
-        return await asyncio.to_thread(
-            darkhorses, "webhooks", *words, **(self._environment | environment)
-        )
-
-    async def reads(self, *words: str) -> Any:
-        result = await self.types(*words, "--json")
-        assert result.returncode == 0, result.stderr
-        return msgspec.json.decode(result.stdout)
-
-
 @pytest.fixture
 def operator(database_url: str) -> Operator:
-    return Operator(database_url)
+    return Operator(
+        "webhooks", DATABASE_URL=database_url, DARKHORSES_WEBHOOK_PRIVATE_TARGETS="true"
+    )
 
 
 async def test_a_webhook_is_added_with_its_secret_told_once_and_pinged(

@@ -11,8 +11,8 @@ import structlog
 
 from darkhorses.settings import Settings
 from darkhorses.store.embedded import EmbeddedServer
-from darkhorses.store.migrations import migrate
-from darkhorses.store.pool import Database, is_transaction_pooler
+from darkhorses.store.migrations import migrate, require_current_schema
+from darkhorses.store.pool import Connection, Database, is_transaction_pooler
 from darkhorses.store.replica import Replica
 
 _log = structlog.get_logger("darkhorses.database")
@@ -49,6 +49,19 @@ async def open_database(
             yield database
         finally:
             await database.close()
+
+
+@asynccontextmanager
+async def open_connection(
+    settings: Settings, *, application_name: str
+) -> AsyncIterator[Connection]:
+    """One connection to that database, for a command; raises SchemaOutdatedError and the like."""
+    async with open_database(
+        settings, max_connections=1, application_name=application_name
+    ) as database:
+        await require_current_schema(database)
+        async with database.connection() as connection:
+            yield connection
 
 
 @asynccontextmanager

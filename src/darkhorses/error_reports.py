@@ -4,7 +4,7 @@ What is sent is the error with its traceback and a tag or two: no request, no bo
 the program, no name of the machine; and whatever is secret is struck out of the rest.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 _PATIENCE = 1.0
-_STRUCK_OUT = "[secret]"
 
 _tell: Callable[[BaseException, dict[str, str]], None] | None = None
 
@@ -27,8 +26,11 @@ def report(error: BaseException, **tags: str) -> None:
 
 
 @contextmanager
-def reported(dsn: str | None, process: str, *, secrets: Iterable[str]) -> Iterator[None]:
-    """Send reports while the block runs; raises SettingError for an address that is none."""
+def reported(dsn: str | None, process: str, *, hide: Callable[[str], str]) -> Iterator[None]:
+    """Send reports while the block runs, with secrets hidden in every text.
+
+    Raises SettingError for an address that is none.
+    """
     global _tell  # noqa: PLW0603  # one process, one place for its reports
     if dsn is None:
         yield
@@ -36,10 +38,8 @@ def reported(dsn: str | None, process: str, *, secrets: Iterable[str]) -> Iterat
     import sentry_sdk  # noqa: PLC0415
     from sentry_sdk.utils import BadDsn  # noqa: PLC0415
 
-    hidden = sorted(filter(None, secrets), key=len, reverse=True)
-
     def strike_out(event: "Event", _: "Hint") -> "Event":
-        return _without(event, hidden)  # type: ignore[no-any-return]  # of the same shape
+        return _hidden(event, hide)  # type: ignore[no-any-return]  # of the same shape
 
     try:
         sentry_sdk.init(
@@ -74,14 +74,12 @@ def reported(dsn: str | None, process: str, *, secrets: Iterable[str]) -> Iterat
         sentry_sdk.flush(timeout=_PATIENCE)
 
 
-def _without(thing: Any, hidden: list[str]) -> Any:
-    """The same with every secret struck out of every text."""
+def _hidden(thing: Any, hide: Callable[[str], str]) -> Any:
+    """The same with every text as ``hide`` gives it."""
     if isinstance(thing, str):
-        for secret in hidden:
-            thing = thing.replace(secret, _STRUCK_OUT)
-        return thing
+        return hide(thing)
     if isinstance(thing, dict):
-        return {key: _without(value, hidden) for key, value in thing.items()}
+        return {key: _hidden(value, hide) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
-        return [_without(value, hidden) for value in thing]
+        return [_hidden(value, hide) for value in thing]
     return thing

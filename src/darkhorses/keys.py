@@ -1,18 +1,17 @@
 """``darkhorses keys``: making keys to the API, replacing and revoking them."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, time, timedelta
 
 import msgspec
 
-from darkhorses.database import open_database
+from darkhorses.database import open_connection
 from darkhorses.domain.api_keys import ApiKey, NewKey, Scope
 from darkhorses.domain.london import instant_of
 from darkhorses.settings import Settings
 from darkhorses.store import api_keys as reading
-from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Connection
 from darkhorses.store.writing import api_keys as writing
 from darkhorses.worker.app import clock
@@ -168,11 +167,5 @@ def _day(instant: datetime | None) -> str:
     return "never" if instant is None else f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
-@asynccontextmanager
-async def _connection(settings: Settings) -> AsyncIterator[Connection]:
-    async with open_database(
-        settings, max_connections=1, application_name="darkhorses keys"
-    ) as database:
-        await require_current_schema(database)
-        async with database.connection() as connection:
-            yield connection
+def _connection(settings: Settings) -> AbstractAsyncContextManager[Connection]:
+    return open_connection(settings, application_name="darkhorses keys")

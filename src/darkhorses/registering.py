@@ -1,19 +1,18 @@
 """``darkhorses webhooks``: registering webhooks, looking after them, and trying one out."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from uuid import uuid4
 
 import msgspec
 
-from darkhorses.database import open_database
+from darkhorses.database import open_connection
 from darkhorses.domain.events import EventKind
 from darkhorses.domain.signatures import SigningSecret
 from darkhorses.domain.webhooks import Filter, payload
 from darkhorses.settings import Settings
 from darkhorses.store import webhooks as reading
-from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Connection
 from darkhorses.store.webhooks import OutboxMessage, Webhook
 from darkhorses.store.writing import webhooks as writing
@@ -202,14 +201,8 @@ def _time(instant: datetime | None) -> str:
     return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
-@asynccontextmanager
-async def _connection(settings: Settings) -> AsyncIterator[Connection]:
-    async with open_database(
-        settings, max_connections=1, application_name="darkhorses webhooks"
-    ) as database:
-        await require_current_schema(database)
-        async with database.connection() as connection:
-            yield connection
+def _connection(settings: Settings) -> AbstractAsyncContextManager[Connection]:
+    return open_connection(settings, application_name="darkhorses webhooks")
 
 
 @asynccontextmanager

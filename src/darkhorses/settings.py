@@ -309,14 +309,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return "Settings(…)"
 
 
-def secret_texts(settings: Settings) -> list[str]:
-    """What must never be told: the secret settings, and the database's password by itself."""
-    values = [getattr(settings, field) for field, of in variables().items() if of.secret]
-    texts = [value for value in values if isinstance(value, str)]
-    password = urlsplit(settings.database_url or "").password
-    return [*texts, password, unquote(password)] if password else texts
-
-
 def variables() -> dict[str, Variable]:
     """Every variable by its field's name in ``Settings``."""
     hints = get_type_hints(Settings, include_extras=True)

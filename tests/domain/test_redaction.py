@@ -18,6 +18,7 @@ def test_known_secrets_are_hidden_wherever_they_stand_the_longest_first() -> Non
         ("?user=u&password=s3cret&x=1", f"?user=u&password={HIDDEN}&x=1"),
         ("Authorization: Basic c2ltdWxhdG9yOng=", f"Authorization: Basic {HIDDEN}"),
         ("bearer dh_0123456789abcdef", f"bearer {HIDDEN}"),
+        (f"key dhk_ab12cd34ef_{'x' * 43}!", f"key dhk_ab12cd34ef_{HIDDEN}!"),
         ("signed with whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", f"signed with {HIDDEN}"),
     ],
 )

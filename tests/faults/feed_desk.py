@@ -21,6 +21,7 @@ from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.worker.collecting import Collected, Collector
 from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.live_odds import LiveOdds
+from tests.collecting import DOUBLED
 from tests.feeds import UNPACED
 from tests.market import StoppedClock
 from tests.simulator.worlds import cards, is_non_runner, ordinary
@@ -43,16 +44,6 @@ _LOGGED = """
         ORDER BY race_id, horse_id, bookmaker_id, coalesce(changed_at, seen_at) DESC,
             change_id DESC
     ) AS newest WHERE odds_decimal IS NOT NULL
-"""
-_DOUBLED = """
-    SELECT count(*) FROM (
-        SELECT (odds_decimal, odds_fractional)
-            IS NOT DISTINCT FROM lag((odds_decimal, odds_fractional))
-            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS same,
-            row_number()
-            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS position
-        FROM ra_odds_changes
-    ) AS steps WHERE same AND position > 1
 """
 
 
@@ -154,7 +145,7 @@ class FeedDesk:
 
     async def check_log(self) -> None:
         """No entry says what the one before it said, and the log in order of time leads to now."""
-        assert await self.rows(_DOUBLED) == [(0,)]
+        assert await self.rows(DOUBLED) == [(0,)]
         rows = await self.rows(_LOGGED, self.clock())
         logged = {(race, horse, book): decimal for race, horse, book, decimal in rows}
         assert logged == await self.on_offer()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -10,10 +9,11 @@ import httpx
 import pytest
 
 from darkhorses.postgres import connection_variables
-from darkhorses.simulator import Options, Simulator, running_simulator
+from darkhorses.simulator import Simulator
 from darkhorses.store.pool import Connection, Database
 from tests.api.processes import running_api
 from tests.api.streaming import streaming
+from tests.collecting import DIFFERS_FROM_LIVE, quick_simulator, worker_environment
 from tests.commands import darkhorses
 from tests.operation.runbooks import commands_under, typed
 from tests.worker.processes import WorkerProcess
@@ -21,36 +21,17 @@ from tests.worker.processes import WorkerProcess
 _LOG = "SELECT * FROM ra_odds_changes WHERE change_id <= $1 ORDER BY change_id"
 _NEWEST = "SELECT max(change_id) FROM ra_odds_changes"
 _NUMBERS_ARE_UNIQUE = "SELECT count(*) = count(DISTINCT change_id) FROM ra_odds_changes"
-_RESULT_OF_LOG = """
-    WITH newest AS (
-        SELECT DISTINCT ON (race_id, horse_id, bookmaker_id)
-            race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional
-        FROM ra_odds_changes ORDER BY race_id, horse_id, bookmaker_id, change_id DESC
-    )
-    SELECT count(*) FROM ra_odds_live AS live
-    FULL JOIN newest USING (race_id, horse_id, bookmaker_id)
-    WHERE (live.odds_decimal, live.odds_fractional)
-        IS DISTINCT FROM (newest.odds_decimal, newest.odds_fractional)
-"""
 
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    start = datetime.now(UTC)  # noqa: TID251  # worker processes have a real clock
-    options = Options(start=start, speed=20, refresh=1, limits=False)
-    async with running_simulator(options) as simulator:
+    async with quick_simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
 def environment(database_url: str, simulator: Simulator) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "RACING_API_BASE_URL": simulator.base_url,
-        "RACING_API_USERNAME": "simulator",
-        "RACING_API_PASSWORD": "simulator",
-        "DARKHORSES_POLL_INTERVAL": "5",
-    }
+    return worker_environment(database_url, simulator)
 
 
 async def collects_more(worker: WorkerProcess) -> None:
@@ -67,7 +48,7 @@ async def newest(database: Database) -> int:
 
 async def log_is_whole(connection: Connection) -> object:
     """Whether it leads to the live prices, and has each number once."""
-    differences = await connection.fetchval(_RESULT_OF_LOG)
+    differences = await connection.fetchval(DIFFERS_FROM_LIVE)
     return differences == 0 and await connection.fetchval(_NUMBERS_ARE_UNIQUE)
 
 

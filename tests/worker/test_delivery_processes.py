@@ -1,15 +1,15 @@
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
 from darkhorses.domain.signatures import SigningSecret
-from darkhorses.simulator import Options, Simulator, running_simulator
+from darkhorses.simulator import Simulator
 from darkhorses.store.heartbeats import heartbeats
 from darkhorses.store.pool import Database
+from tests.collecting import quick_simulator, worker_environment
 from tests.hooks import register, rows
 from tests.receivers import Receiver
 from tests.worker.processes import WorkerProcess
@@ -19,22 +19,13 @@ SECRET = SigningSecret.new()
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    start = datetime.now(UTC)  # noqa: TID251  # worker processes have a real clock
-    options = Options(start=start, speed=20, refresh=1, limits=False)
-    async with running_simulator(options) as simulator:
+    async with quick_simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
 def environment(database_url: str, simulator: Simulator) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "RACING_API_BASE_URL": simulator.base_url,
-        "RACING_API_USERNAME": "simulator",
-        "RACING_API_PASSWORD": "simulator",
-        "DARKHORSES_POLL_INTERVAL": "5",
-        "DARKHORSES_WEBHOOK_PRIVATE_TARGETS": "true",
-    }
+    return worker_environment(database_url, simulator, DARKHORSES_WEBHOOK_PRIVATE_TARGETS="true")
 
 
 async def _all_arrive(database: Database, receiver: Receiver) -> None:

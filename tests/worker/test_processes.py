@@ -1,57 +1,27 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import pytest
 
 from darkhorses.domain.workers import FeedState, Role
-from darkhorses.simulator import Options, Simulator, running_simulator
+from darkhorses.simulator import Simulator
 from darkhorses.store.heartbeats import heartbeats
 from darkhorses.store.pool import Database
+from tests.collecting import DIFFERS_FROM_LIVE, DOUBLED, quick_simulator, worker_environment
 from tests.commands import darkhorses
 from tests.worker.processes import WorkerProcess
-
-_REPLAYED = """
-    WITH newest AS (
-        SELECT DISTINCT ON (race_id, horse_id, bookmaker_id)
-            race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional
-        FROM ra_odds_changes ORDER BY race_id, horse_id, bookmaker_id, change_id DESC
-    )
-    SELECT count(*) FROM ra_odds_live AS live
-    FULL JOIN newest USING (race_id, horse_id, bookmaker_id)
-    WHERE (live.odds_decimal, live.odds_fractional)
-        IS DISTINCT FROM (newest.odds_decimal, newest.odds_fractional)
-"""
-_DOUBLED = """
-    SELECT count(*) FROM (
-        SELECT (odds_decimal, odds_fractional)
-            IS NOT DISTINCT FROM lag((odds_decimal, odds_fractional))
-            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS same,
-            row_number()
-            OVER (PARTITION BY race_id, horse_id, bookmaker_id ORDER BY change_id) AS position
-        FROM ra_odds_changes
-    ) AS steps WHERE same AND position > 1
-"""
 
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    start = datetime.now(UTC)  # noqa: TID251  # worker processes have a real clock
-    options = Options(start=start, speed=20, refresh=1, limits=False)
-    async with running_simulator(options) as simulator:
+    async with quick_simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
 def environment(database_url: str, simulator: Simulator) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "RACING_API_BASE_URL": simulator.base_url,
-        "RACING_API_USERNAME": "simulator",
-        "RACING_API_PASSWORD": "simulator",
-        "DARKHORSES_POLL_INTERVAL": "5",
-    }
+    return worker_environment(database_url, simulator)
 
 
 async def _count(database: Database, sql: str) -> int:
@@ -84,8 +54,8 @@ async def test_a_killed_leader_is_followed_by_the_standby_and_no_change_is_lost_
         assert took_over["epoch"] == 2
         assert await standby.stop() == 0
     assert await _count(database, "SELECT count(*) FROM ra_odds_changes") > 1000
-    assert await _count(database, _REPLAYED) == 0
-    assert await _count(database, _DOUBLED) == 0
+    assert await _count(database, DIFFERS_FROM_LIVE) == 0
+    assert await _count(database, DOUBLED) == 0
 
 
 async def test_a_stopped_leader_hands_over_at_once_and_is_forgotten(

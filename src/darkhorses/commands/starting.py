@@ -51,11 +51,11 @@ def print_found(found: Any, lines: Sequence[str], *, as_json: bool) -> None:
 def watched(settings: "Settings", process: str) -> Iterator[None]:
     """Have traces and reports of errors sent while a process runs, where the settings say so."""
     from darkhorses.error_reports import reported  # noqa: PLC0415
-    from darkhorses.settings import secret_texts  # noqa: PLC0415
+    from darkhorses.settings import read_environment, redaction_of  # noqa: PLC0415
     from darkhorses.tracing import traced  # noqa: PLC0415
 
     with (
-        reported(settings.sentry_dsn, process, secrets=secret_texts(settings)),
+        reported(settings.sentry_dsn, process, hide=redaction_of(read_environment())),
         traced(settings.otlp_endpoint, process),
     ):
         yield

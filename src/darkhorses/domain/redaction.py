@@ -17,6 +17,8 @@ _SHAPES = (
     (re.compile(r"([?&](?:ssl)?password=)[^\s&'\"]+"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(basic|bearer)\s+[\w+/=.~-]{16,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (re.compile(r"\bwhsec_[\w+/=-]+"), HIDDEN),
+    # A key to the API; its id, which is public, says whose it is.
+    (re.compile(r"\b(dhk_[a-z0-9]{10}_)[\w-]+"), rf"\1{HIDDEN}"),
 )
 
 
