@@ -22,11 +22,11 @@ class Api:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, database_url: str) -> AsyncIterator[Self]:
-        """Start one; returns when it has loaded the market."""
+    async def start(cls, database_url: str, **more: str) -> AsyncIterator[Self]:
+        """Start one, told more variables; returns when it has loaded the market."""
         port = free_port()
         async with (
-            Running.start("api", DATABASE_URL=database_url, PORT=str(port)) as process,
+            Running.start("api", DATABASE_URL=database_url, PORT=str(port), **more) as process,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
         ):
             await process.until("market.loaded")
