@@ -2,7 +2,9 @@
 
 import asyncio
 import statistics
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -46,10 +48,10 @@ async def _ask_health(port: int, took: list[float]) -> None:
     while True:
         started = loop.time()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /health HTTP/1.1\r\nhost: tests\r\nconnection: close\r\n\r\n")
-        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        with closing(writer):
+            writer.write(b"GET /health HTTP/1.1\r\nhost: tests\r\nconnection: close\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
         took.append(loop.time() - started)
-        writer.close()
         # How often it asks; nothing is waited for.
         await asyncio.sleep(0.05)
 
@@ -81,12 +83,15 @@ async def _follow(day: Day, *, clients: int, stuck: int, looks: int) -> Outcome:
             api_ended = await api.process.stop()
             heard = await crowd.heard()
     committed = await _ids(day, _CHANGES, known)
-    return Outcome(committed, [_after(known, one) for one in heard], ended, api_ended, health)
+    return Outcome(committed, _after(known, heard), ended, api_ended, health)
 
 
-def _after(known: int, heard: tuple[int, list[int]]) -> tuple[int, list[int]]:
-    count, changes = heard
-    return count, [change for change in changes if change > known]
+def _after(known: int, heard: list[tuple[int, list[int]]]) -> list[tuple[int, list[int]]]:
+    """What was heard after that change: who came earlier heard more before it."""
+    same: Counter[tuple[int, ...]] = Counter()
+    for count, changes in heard:
+        same[tuple(change for change in changes if change > known)] += count
+    return [(count, list(changes)) for changes, count in same.most_common()]
 
 
 def _all_is_well(outcome: Outcome, *, followers: int) -> None:
