@@ -36,6 +36,7 @@ FIGURES = WorkerFigures(
     deliveries={"delivered": 8, "failed": 1},
     cpu_seconds=1.5,
     memory_bytes=1000,
+    asyncio_tasks=12,
 )
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -105,6 +106,8 @@ async def test_what_a_live_worker_counts_is_told_and_a_dead_one_is_not(
     assert of(found, "worker_quarantined_total", worker_id="w1", kind="runner") == 1
     assert of(found, "worker_lease_epoch", worker_id="w1") == 7
     assert of(found, "worker_fenced_writes_total", worker_id="w1") == 1
+    assert of(found, "worker_asyncio_tasks", worker_id="w1") == 12
+    assert (of(found, "asyncio_tasks") or 0) > 1
     assert of(found, "worker_feed_state", worker_id="w1", state="refused") == 1
     runs = {"worker_id": "w1", "worker_job": "live_odds"}
     assert of(found, "worker_job_runs_total", outcome="failed", **runs) == 1

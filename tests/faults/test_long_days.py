@@ -1,5 +1,6 @@
 """A whole race day leaves worker and API as they were: no memory, connection or task is leaked."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -23,11 +24,12 @@ _MOST_CONNECTIONS = {"darkhorses worker": 3, "darkhorses api": 2, "darkhorses li
 
 
 class Holdings(NamedTuple):
-    """What both processes hold, and their connections to the database by name."""
+    """What both processes hold, their connections to the database by name, and their tasks."""
 
     worker: Resources
     api: Resources
     connections: dict[str, int]
+    tasks: dict[str, int]
 
 
 @asynccontextmanager
@@ -41,7 +43,26 @@ async def _service(day: Day) -> AsyncIterator[tuple[Running, Api]]:
 async def _holdings(worker: Running, api: Api, database: Database) -> Holdings:
     async with database.connection() as connection:
         rows = await connection.fetch(_CONNECTIONS)
-    return Holdings(worker.resources(), api.process.resources(), {row[0]: row[1] for row in rows})
+    return Holdings(
+        worker.resources(),
+        api.process.resources(),
+        {row[0]: row[1] for row in rows},
+        await _tasks(api),
+    )
+
+
+async def _tasks(api: Api) -> dict[str, int]:
+    """The tasks of both, as the metrics tell."""
+    async with httpx.AsyncClient(base_url=api.url, timeout=30) as client:
+        answer = await client.get("/metrics")
+    return {
+        name: int(float(count))
+        for name, count in re.findall(
+            r"^darkhorses_(asyncio_tasks|worker_asyncio_tasks)(?:{.*})? (\S+)$",
+            answer.text,
+            re.MULTILINE,
+        )
+    }
 
 
 async def _look_on(worker: Running, api: Api, *, looks: int) -> None:
@@ -53,6 +74,13 @@ async def _look_on(worker: Running, api: Api, *, looks: int) -> None:
             position = worker.position
             for path in ("/", "/api/live-odds?limit=100", "/api/races", "/health"):
                 assert (await client.get(path)).status_code == 200
+
+
+def _no_task_is_left(before: Holdings, after: Holdings) -> None:
+    assert before.tasks.keys() == after.tasks.keys() == {"asyncio_tasks", "worker_asyncio_tasks"}
+    # A look or a request may be under way in one of the two moments.
+    for name, count in after.tasks.items():
+        assert count <= before.tasks[name] + 5
 
 
 def _grown(before: Resources, after: Resources) -> float:
@@ -79,6 +107,7 @@ async def test_looks_at_the_card_leave_no_connection_and_no_file_open(
     # One connection more to the database and two to the feed may have become needed.
     assert after.worker.files <= before.worker.files + 3
     assert after.api.files <= before.api.files + 3
+    _no_task_is_left(before, after)
 
 
 @pytest.mark.soak
@@ -108,7 +137,8 @@ async def test_a_day_compressed_sixty_fold_grows_by_less_than_a_twentieth(
         print(  # noqa: T201  # the soak's report
             f"\na day in 24 minutes: worker {before.worker} -> {after.worker} "
             f"({_grown(before.worker, after.worker):+.1%}), api {before.api} -> {after.api} "
-            f"({_grown(before.api, after.api):+.1%}), connections {after.connections}; "
+            f"({_grown(before.api, after.api):+.1%}), connections {after.connections}, "
+            f"tasks {before.tasks} -> {after.tasks}; "
             f"worker by 2 minutes {[one.worker.memory // 1024 for one in held]}, "
             f"api {[one.api.memory // 1024 for one in held]} MiB; {found}"
         )
@@ -118,3 +148,4 @@ async def test_a_day_compressed_sixty_fold_grows_by_less_than_a_twentieth(
     assert after.worker.files <= before.worker.files + 3
     assert after.api.files <= before.api.files + 3
     assert after.worker.threads <= before.worker.threads + 2
+    _no_task_is_left(before, after)

@@ -61,4 +61,5 @@ async def test_a_worker_tells_what_it_counted(
     assert figures.last_commit_at is not None
     assert figures.last_card_at <= figures.last_commit_at <= beat.beat_at
     assert figures.memory_bytes > 20_000_000
+    assert figures.asyncio_tasks > 1
     assert figures.cpu_seconds > 0

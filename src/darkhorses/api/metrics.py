@@ -82,6 +82,7 @@ class Metrics(Collector):
         yield from self._of_database()
         yield from self._of_market()
         yield from self._of_streams()
+        yield _gauge("asyncio_tasks", "Tasks that have not ended.", len(asyncio.all_tasks()))
         yield _gauge("exports_running", "Exports under way.", self._exports.running)
         workers = aged(self._publisher.follower.workers, self._publisher.now())
         yield from self._of_freshness()

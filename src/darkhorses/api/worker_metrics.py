@@ -48,6 +48,11 @@ def _state(alive: list[ReceivedHeartbeat]) -> Iterator[Metric]:
         "Memory that the worker has.",
         {worker.worker_id: worker.figures.memory_bytes for worker in alive},
     )
+    yield _gauge(
+        "asyncio_tasks",
+        "Tasks that have not ended.",
+        {worker.worker_id: worker.figures.asyncio_tasks for worker in alive},
+    )
     feed = GaugeMetricFamily(
         f"{_PREFIX}feed_state",
         "1 for the state in which the worker finds the feed.",

@@ -14,6 +14,7 @@ class WorkerFigures(msgspec.Struct, kw_only=True):
     (``poll``, ``history``); ``quarantined`` by kind, each time that a piece was seen;
     ``fenced_writes`` were refused because another worker leads; ``job_runs`` are by job and outcome
     (``ok``, ``failed``); ``deliveries`` are attempts by outcome (``delivered``, ``failed``).
+    ``memory_bytes`` and ``asyncio_tasks`` are what it has at present.
     """
 
     last_card_at: datetime | None = None
@@ -30,6 +31,7 @@ class WorkerFigures(msgspec.Struct, kw_only=True):
     deliveries: Counts = {}
     cpu_seconds: float = 0.0
     memory_bytes: int = 0
+    asyncio_tasks: int = 0
 
 
 def add(counts: Counts, key: str, by: int = 1) -> None:

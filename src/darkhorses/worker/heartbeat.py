@@ -101,6 +101,7 @@ class Heart:
             epoch=self._epoch(),
             cpu_seconds=round(usage.ru_utime + usage.ru_stime, 2),
             memory_bytes=_resident_bytes(),
+            asyncio_tasks=len(asyncio.all_tasks()),
         )
 
     def _jobs(self) -> dict[str, JobStatus]:
