@@ -6,6 +6,8 @@ import pytest
 
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.domain.positions import Position, read_position
+from darkhorses.domain.stages import Stage
+from darkhorses.readmodel.loading import refreshed
 from darkhorses.readmodel.market import Market
 from darkhorses.readmodel.tail import Batch, Tail
 from darkhorses.store.changes import LAST_CHANGE, LoggedChange, changes_after
@@ -74,6 +76,46 @@ def test_the_oldest_batches_go_when_there_are_too_many_events() -> None:
     # One batch above the limit stays: it is the only one there is.
     of.add_changes(changes(17, 30))
     assert beyond(of, Position(change_id=16)) == list(range(17, 31))
+
+
+def test_what_is_old_is_packed_and_told_the_same() -> None:
+    of = Tail(NOON.date(), most_unpacked_bytes=1)
+    of.begin(Market(from_day=NOON.date()), change_id=10, now=NOON)
+    of.add_changes(changes(11, 13))
+    (first,) = of.batches_from(0)
+    first.renderings["sse"] = (b"", 3)
+    told = first.events
+    of.add_changes(changes(14, 15))
+    assert (first.is_packed, first.renderings) == (True, {})
+    assert first.events == told
+    assert beyond(of, Position(change_id=11)) == [12, 13, 14, 15]
+    # The one that was read last is ready to be read by others; the news before it is not any more.
+    assert [batch.is_packed for batch in of._batches] == [True, False]
+    next(iter(of.batches_from(0)))
+    assert [batch.is_packed for batch in of._batches] == [False, True]
+
+
+async def test_packed_news_of_races_keep_all_that_subscriptions_choose_by(
+    database: Database,
+) -> None:
+    writer = await MarketWriter.leading(database)
+    of = Tail(NOON.date(), most_unpacked_bytes=1)
+    of.begin(Market(from_day=NOON.date()), change_id=0, now=NOON)
+    await writer.look(
+        card(race("rac_1", off_dt=NOON + timedelta(minutes=31)), (ADA, {"Bet365": "4/1"})),
+        seen_at=NOON,
+    )
+    market = await refreshed(database, Market(from_day=NOON.date()), of, NOON)
+    batches = list(of.batches_from(0))
+    events = [batch.events for batch in batches]
+    of.set_market(market, NOON + timedelta(minutes=2))
+    (moved,) = [event for batch in of.batches_from(0) for event in batch.events if event.full]
+    of.add_changes(changes(20, 21))
+    of.add_changes(changes(22, 23))
+    assert all(batch.is_packed for batch in batches)
+    assert [batch.events for batch in batches] == events
+    assert moved.stage_before is Stage.PRE_RACE
+    assert moved in [event for batch in of.batches_from(0) for event in batch.events]
 
 
 def test_a_position_of_another_process_never_gets_a_race_from_before_its_prices() -> None:

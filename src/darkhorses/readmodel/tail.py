@@ -12,10 +12,14 @@ has moved past that number, the client has been overtaken.
       └──────────────┴──────────────┴──────────────┘
                      base: the market as of here, and the number of the batch after it
 
+Nearly all that is read is news, so the latest batches alone are kept as events; older ones are
+packed, and unpacked when somebody who comes back reads them.
+
 ``base`` and the batches after it are consistent: the market there plus those batches is the market
 now, nothing missing and nothing twice.
 """
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
@@ -37,23 +41,58 @@ from darkhorses.store.changes import LoggedChange
 
 MOST_EVENTS = 50_000
 MOST_BYTES = 24_000_000
+MOST_UNPACKED_BYTES = 2_000_000
+_FASTEST = 1
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(tuple[Event, ...]).decode
 
 
 class Batch:
     """Events that lead from one position to the next.
 
-    ``renderings`` is a place for who sends them to keep what several clients are sent.
+    ``renderings`` is a place for who sends them to keep what several clients are sent; it is
+    emptied when the events are packed.
     """
 
-    __slots__ = ("end", "events", "is_of_time", "renderings", "size", "start")
+    __slots__ = (
+        "_events", "_packed", "count", "end", "is_of_time", "renderings", "size", "start",
+    )  # fmt: skip
 
     def __init__(self, events: tuple[Event, ...], *, start: Position, end: Position) -> None:
-        self.events = events
+        self._events: tuple[Event, ...] | None = events
+        self._packed: bytes | None = None
+        self.count = len(events)
         self.start = start
         self.end = end
         self.size = sum(len(event.data) + len(event.full or b"") for event in events)
         self.is_of_time = start == end
         self.renderings: dict[object, tuple[bytes, int]] = {}
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """Its events, unpacked if need be."""
+        if self._events is None:
+            if self._packed is None:
+                raise RuntimeError("a batch that holds its events in no form")
+            return _unpack(zlib.decompress(self._packed))
+        return self._events
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether reading its events costs unpacking them."""
+        return self._events is None
+
+    def pack(self) -> None:
+        """Hold the events packed and nothing else of them."""
+        if self._packed is None:
+            self._packed = zlib.compress(_pack(self._events), _FASTEST)
+        self._events = None
+        self.renderings = {}
+
+    def unpack(self) -> None:
+        """Hold the events ready to be read, until they are packed again."""
+        self._events = self.events
 
     def is_beyond(self, position: Position) -> bool:
         """Whether someone at a position has still to be told some of it.
@@ -87,11 +126,19 @@ class Tail:
     """The latest batches, bounded by count and bytes of their events."""
 
     def __init__(
-        self, from_day: date, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES
+        self,
+        from_day: date,
+        *,
+        most_events: int = MOST_EVENTS,
+        most_bytes: int = MOST_BYTES,
+        most_unpacked_bytes: int = MOST_UNPACKED_BYTES,
     ) -> None:
         self._most_events = most_events
         self._most_bytes = most_bytes
+        self._most_unpacked_bytes = most_unpacked_bytes
         self._batches: deque[Batch] = deque()
+        self._unpacked: deque[Batch] = deque()
+        self._unpacked_bytes = 0
         self._events = 0
         self._bytes = 0
         self._listeners: list[Callable[[], None]] = []
@@ -117,6 +164,8 @@ class Tail:
         self.life += 1
         self.first_number = self.next_number
         self._batches.clear()
+        self._unpacked.clear()
+        self._unpacked_bytes = 0
         self._events = self._bytes = 0
         self.start = self.position = Position(change_id=change_id, revision=market.revision)
         self._set_base(market, standings_of(market, now))
@@ -170,23 +219,37 @@ class Tail:
         return self.next_number
 
     def batches_from(self, number: int) -> Iterator[Batch]:
-        """The batches from a number on."""
-        return islice(self._batches, max(number - self.first_number, 0), None)
+        """The batches from a number on, each unpacked as it is reached."""
+        for batch in islice(self._batches, max(number - self.first_number, 0), None):
+            if batch.is_packed:
+                batch.unpack()
+                self._keep_unpacked(batch)
+            yield batch
 
     def _append(self, events: tuple[Event, ...], end: Position) -> None:
         batch = Batch(events, start=self.position, end=end)
         self._batches.append(batch)
-        self._events += len(batch.events)
+        self._keep_unpacked(batch)
+        self._events += batch.count
         self._bytes += batch.size
         self.position = end
         while len(self._batches) > 1 and (
             self._events > self._most_events or self._bytes > self._most_bytes
         ):
             gone = self._batches.popleft()
-            self._events -= len(gone.events)
+            self._events -= gone.count
             self._bytes -= gone.size
             self.first_number += 1
             self.start = gone.end
+
+    def _keep_unpacked(self, batch: Batch) -> None:
+        """Have one more batch unpacked, and pack those that have been it for longest."""
+        self._unpacked.append(batch)
+        self._unpacked_bytes += batch.size
+        while len(self._unpacked) > 1 and self._unpacked_bytes > self._most_unpacked_bytes:
+            first = self._unpacked.popleft()
+            self._unpacked_bytes -= first.size
+            first.pack()
 
     def _set_base(self, market: Market, standings: Standings) -> None:
         self.base = Base(
