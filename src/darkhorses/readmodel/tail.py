@@ -41,7 +41,7 @@ from darkhorses.store.changes import LoggedChange
 
 MOST_EVENTS = 50_000
 MOST_BYTES = 24_000_000
-MOST_UNPACKED_BYTES = 2_000_000
+MOST_UNPACKED_BYTES = 500_000
 _FASTEST = 1
 
 _pack = msgspec.msgpack.Encoder().encode
