@@ -13,9 +13,12 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import pytest
 
+from tests.faults.writers import WRITERS
 from tests.ports import free_port, wait_until_it_listens
 
-_OF_TRANSACTIONS = 6543
+OF_TRANSACTIONS = 6543
+"""The port by which DarkHorses knows a pooler in transaction mode."""
+
 _SERVER_BEHIND: dict[str, str] = {}
 """By the host and port of a pooler before all databases, the server's own address."""
 
@@ -33,7 +36,8 @@ def pgbouncer(
     with tempfile.TemporaryDirectory(prefix="pgbouncer-") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        (directory / "users").write_text('"postgres" ""\n')
+        names = "postgres", *WRITERS
+        (directory / "users").write_text("".join(f'"{name}" ""\n' for name in names))
         (directory / "ini").write_text(
             f"[databases]\n* = host={parse_qs(address.query)['host'][0]} port=5432\n"
             f"[pgbouncer]\nlisten_addr = {host}\nlisten_port = {port}\nunix_socket_dir =\n"
@@ -60,11 +64,16 @@ def pooled_server(server_url: str, mode: str) -> Iterator[str]:
     """
     where: dict[str, Any] = {}
     if mode == "transaction":
-        low, middle, high = (random.randint(2, 254) for _ in range(3))  # noqa: S311  # any free one
-        where = {"host": f"127.{low}.{middle}.{high}", "port": _OF_TRANSACTIONS}
+        where = {"host": loopback_of_its_own(), "port": OF_TRANSACTIONS}
     with pgbouncer(server_url, mode, size=15, **where) as url:
         _SERVER_BEHIND[urlsplit(url).netloc] = server_url
         yield url
+
+
+def loopback_of_its_own() -> str:
+    """An address of this machine on which any port is free."""
+    low, middle, high = (random.randint(2, 254) for _ in range(3))  # noqa: S311  # any free one
+    return f"127.{low}.{middle}.{high}"
 
 
 def direct(database_url: str) -> str:

@@ -5,8 +5,11 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.poolers import OF_TRANSACTIONS, loopback_of_its_own
 
 _CHUNK = 65_536
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 s
@@ -56,10 +59,12 @@ class Proxy:
 
     @classmethod
     @asynccontextmanager
-    async def before(cls, connect: Callable[[], Awaitable[Streams]]) -> AsyncIterator[Self]:
-        """Listen on a free port of this machine, and connect each client like this."""
+    async def before(
+        cls, connect: Callable[[], Awaitable[Streams]], host: str = "127.0.0.1", port: int = 0
+    ) -> AsyncIterator[Self]:
+        """Listen on this machine, 0 for a free port, and connect each client like this."""
         proxy = cls(connect)
-        server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(proxy._accept, host, port)
         proxy.port = server.sockets[0].getsockname()[1]
         try:
             yield proxy
@@ -143,12 +148,21 @@ class Proxy:
 
 @asynccontextmanager
 async def before_database(url: str) -> AsyncIterator[tuple[Proxy, str]]:
-    """A proxy before a database behind a Unix socket, and the address that leads through it."""
+    """A proxy before a database or the pooler before it, and the address that leads through it."""
     address = urlsplit(url)
+    of_transactions = address.port == OF_TRANSACTIONS
+    where = (loopback_of_its_own(), OF_TRANSACTIONS) if of_transactions else ("127.0.0.1", 0)
+    async with Proxy.before(partial(_connect, url), *where) as proxy:
+        netloc = f"{where[0]}:{proxy.port}"
+        yield proxy, f"postgresql://postgres@{netloc}{address.path}?sslmode=disable"
+
+
+async def _connect(database_url: str) -> Streams:
+    address = urlsplit(database_url)
+    if address.hostname is not None:
+        return await asyncio.open_connection(address.hostname, address.port)
     options = parse_qs(address.query)
-    path = f"{options['host'][0]}/.s.PGSQL.{options['port'][0]}"
-    async with Proxy.before(lambda: asyncio.open_unix_connection(path)) as proxy:
-        yield proxy, f"postgresql://postgres@127.0.0.1:{proxy.port}{address.path}?sslmode=disable"
+    return await asyncio.open_unix_connection(f"{options['host'][0]}/.s.PGSQL.{options['port'][0]}")
 
 
 @asynccontextmanager

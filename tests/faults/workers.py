@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from darkhorses.store.pool import Database
 from tests.faults.days import Day
 from tests.faults.processes import Running
-from tests.faults.writers import named
+from tests.faults.writers import create_writers, named
 
 _WRITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -38,6 +38,7 @@ class Pair:
 
         ``takeovers`` are seconds, this one and every later.
         """
+        await create_writers(self._day.database)
         self.leader = await self._start(**of_leader)
         await self.note_leader()
         self.standby = await self._start()

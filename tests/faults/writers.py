@@ -1,19 +1,38 @@
 """Who wrote what, and by which epoch: triggers that sign every statement that was committed.
 
-A worker whose database address names it (``named``) is known to the triggers by that setting of
-its sessions. They note which epoch of the lease stood when its transaction wrote, and a fenced
+A worker is known to the triggers by the role with which it connects (``named``), which every
+pooler passes on. They note which epoch of the lease stood when its transaction wrote, and a fenced
 transaction keeps that epoch from ending; so a signature whose writer is not the one who acquired
 its epoch is a write by a leader of the past.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 from darkhorses.store.pool import Connection, Database
 
 _UNFENCED = ("worker_lease", "worker_heartbeats", "job_runs", "webhooks", "webhook_outbox")
 """Written by whoever is concerned, the leader or not; a claim to deliver has a time of its own."""
 
+WRITERS = tuple(f"w{number}" for number in range(1, 301))
+"""The roles by which workers may be known."""
+
+_CREATE_ROLES = """
+    DO $$
+    DECLARE role text;
+    BEGIN
+        FOREACH role IN ARRAY ARRAY[{roles}] LOOP
+            BEGIN
+                IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+                    EXECUTE format('CREATE ROLE %I SUPERUSER LOGIN', role);
+                END IF;
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN
+                NULL;  -- another test was first: roles belong to all databases of a server
+            END;
+        END LOOP;
+    END $$;
+"""
 _INSTALL = """
     CREATE TABLE signatures (
         writer text, epoch bigint, relation text, at timestamptz DEFAULT clock_timestamp()
@@ -21,7 +40,7 @@ _INSTALL = """
     CREATE FUNCTION sign() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         INSERT INTO signatures (writer, epoch, relation)
-        SELECT current_setting('faults.writer', true), epoch, TG_TABLE_NAME
+        SELECT session_user, epoch, TG_TABLE_NAME
         FROM worker_lease WHERE name = 'live';
         RETURN NULL;
     END $$;
@@ -53,11 +72,21 @@ class Signed(NamedTuple):
 
 def named(database_url: str, writer: str) -> str:
     """The address of the database by which a worker is known."""
-    return f"{database_url}{'&' if '?' in database_url else '?'}faults.writer={writer}"
+    address = urlsplit(database_url)
+    host = address.netloc.rpartition("@")[2]
+    return urlunsplit(address._replace(netloc=f"{writer}@{host}"))
+
+
+async def create_writers(database: Database) -> None:
+    """Have the roles by which workers may be known."""
+    roles = ", ".join(f"'{name}'" for name in WRITERS)
+    async with database.connection() as connection:
+        await connection.execute(_CREATE_ROLES.format(roles=roles))
 
 
 async def sign_writes(database: Database) -> None:
     """Have every statement that writes what is fenced sign itself."""
+    await create_writers(database)
     unfenced = ", ".join(f"'{name}'" for name in _UNFENCED)
     async with database.connection() as connection:
         await connection.execute(_INSTALL.format(unfenced=unfenced))
