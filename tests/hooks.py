@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darkhorses.domain.events import EventKind
 from darkhorses.domain.signatures import SigningSecret
+from darkhorses.domain.webhook_events import ToldStatus
 from darkhorses.domain.webhooks import read_filter
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import webhooks
@@ -16,9 +17,6 @@ from darkhorses.webhooks.sending import Sender
 from darkhorses.worker.delivering import Deliveries
 from darkhorses.worker.jobs import JobBoundary
 from tests.market import NOON, StoppedClock
-
-if TYPE_CHECKING:
-    from darkhorses.domain.webhook_events import ToldStatus
 
 
 async def register(
@@ -60,10 +58,13 @@ class Desk:
             database,
             sender,
             clock,
-            boundary=JobBoundary(database, clock, on_lease_lost=lambda: None),
+            boundary=JobBoundary(database, clock, on_lease_lost=lambda _: None),
             news=self.news,
-            status=lambda: self.status,
+            status=self._told_status,
         )
+
+    async def _told_status(self) -> ToldStatus | None:
+        return self.status
 
     @classmethod
     @asynccontextmanager

@@ -27,7 +27,7 @@ from darkhorses.domain.london import race_day
 from darkhorses.domain.race_days import FIRST_DAY, GAPS_OF, RaceDay
 from darkhorses.logs import configure_logs
 from darkhorses.settings import Settings, read_environment, redaction_of
-from darkhorses.store.lease import current_lease
+from darkhorses.store.lease import live_leases
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
@@ -135,8 +135,8 @@ async def _opened(
         await require_current_schema(database)
         async with database.connection() as connection:
             ledger = await race_days_between(connection, span.first, span.last, span.regions)
-            lease = await current_lease(connection)
-        if lease is not None and lease.is_live:
+            is_collected = bool(await live_leases(connection))
+        if is_collected:
             paces = beside_a_worker(access.paces)
             access = msgspec.structs.replace(access, paces=paces)
         yield database, _plan(span, ledger, access), access

@@ -1,5 +1,6 @@
 """``darkhorses status``: who works, what the jobs did, and what was last seen of the market."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -7,8 +8,15 @@ import msgspec
 from darkhorses.domain.london import race_day
 from darkhorses.domain.stages import is_over
 from darkhorses.domain.workers import Role
-from darkhorses.store.heartbeats import FeedStatus, JobStatus, ReceivedHeartbeat, heartbeats
-from darkhorses.store.lease import LeaseState, current_lease
+from darkhorses.store.heartbeats import (
+    FeedStatus,
+    JobStatus,
+    ReceivedHeartbeat,
+    feed_together,
+    heartbeats,
+    jobs_together,
+)
+from darkhorses.store.lease import LIVE, ONCE, LeaseState, missed_duties, wanted_leases
 from darkhorses.store.poll_cycles import PollCycle, latest_poll_cycle
 from darkhorses.store.pool import Database
 from darkhorses.store.races import StoredRace, races_of_day
@@ -26,16 +34,25 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     beat_at: datetime
     age_seconds: float
     is_alive: bool
+    regions: tuple[str, ...]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at one look; ``healthy`` when a live worker leads (times UTC)."""
+    """Everything at one look; ``healthy`` when live workers lead in all regions (times UTC).
+
+    ``leader`` is the first of the ``leaders`` of regions, ``lease`` its lease or the last that
+    ended; ``leases`` are those that are held, and those that ended within a day and left a duty to
+    nobody. ``missed`` are these duties: regions, or ``once``.
+    """
 
     healthy: bool
     leader: WorkerStatus | None
+    leaders: list[WorkerStatus]
     standbys: list[WorkerStatus]
     lost: list[WorkerStatus]
     lease: LeaseState | None
+    leases: list[LeaseState]
+    missed: tuple[str, ...]
     jobs: dict[str, JobStatus]
     feed: FeedStatus
     last_poll: PollCycle | None
@@ -44,23 +61,28 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def look(database: Database, now: datetime) -> Status:
-    """Read the status; ``jobs`` and ``feed`` are the leader's."""
+    """Read the status; ``jobs`` and ``feed`` are the leaders'."""
     async with database.connection() as connection:
-        lease = await current_lease(connection)
+        leases = await wanted_leases(connection)
         workers = await heartbeats(connection)
         last_poll = await latest_poll_cycle(connection)
         races = await races_of_day(connection, race_day(now))
-    holder = lease.holder if lease is not None and lease.is_live else None
-    leader = next((each for each in workers if each.worker_id == holder and each.is_alive), None)
-    others = [each for each in workers if each is not leader]
+    collecting = [lease for lease in leases if lease.is_live and lease.regions]
+    alive = {each.worker_id: each for each in workers if each.is_alive}
+    leaders = [alive[lease.holder] for lease in collecting if lease.holder in alive]
+    others = [each for each in workers if each not in leaders]
+    missed = missed_duties(leases)
     return Status(
-        healthy=leader is not None,
-        leader=None if leader is None else _worker(leader),
+        healthy=bool(leaders) and len(leaders) == len(collecting) and not missed,
+        leader=_worker(leaders[0]) if leaders else None,
+        leaders=[_worker(each) for each in leaders],
         standbys=[_worker(each) for each in others if each.is_alive],
         lost=[_worker(each) for each in others if not each.is_alive],
-        lease=lease,
-        jobs={} if leader is None else leader.jobs,
-        feed=FeedStatus() if leader is None else leader.feed,
+        lease=next(iter(collecting or leases), None),
+        leases=leases,
+        missed=missed,
+        jobs=jobs_together(leaders),
+        feed=feed_together(leaders) if leaders else FeedStatus(),
         last_poll=last_poll,
         races_today=len(races),
         races_live=len([race for race in races if not _is_over(race, now)]),
@@ -69,7 +91,7 @@ async def look(database: Database, now: datetime) -> Status:
 
 def lines(status: Status) -> list[str]:
     """The status for a person."""
-    told = [f"leader      {_named(status.leader)}"]
+    told = list(_leaders(status))
     told += [f"standby     {_named(worker)}" for worker in status.standbys]
     told += [f"lost        {_named(worker)}" for worker in status.lost]
     told += [
@@ -92,6 +114,20 @@ def lines(status: Status) -> list[str]:
     return told
 
 
+def _leaders(status: Status) -> Iterator[str]:
+    """Who leads: one line where one worker collects everything, else one for each duty."""
+    if all(lease.name == LIVE for lease in status.leases):
+        yield f"leader      {_named(status.leader)}"
+        return
+    for worker in status.leaders:
+        yield f"leader      {', '.join(worker.regions)}: {_named(worker)}"
+    for lease in status.leases:
+        if lease.is_live and lease.duties == (ONCE,):
+            yield f"once        {lease.holder} does what is done once for all regions"
+    for duty in status.missed:
+        yield f"leader      {duty}: {_named(None)}"
+
+
 def _worker(heartbeat: ReceivedHeartbeat) -> WorkerStatus:
     return WorkerStatus(
         worker_id=heartbeat.worker_id,
@@ -103,6 +139,7 @@ def _worker(heartbeat: ReceivedHeartbeat) -> WorkerStatus:
         beat_at=heartbeat.beat_at,
         age_seconds=round(heartbeat.age.total_seconds(), 1),
         is_alive=heartbeat.is_alive,
+        regions=heartbeat.regions,
     )
 
 

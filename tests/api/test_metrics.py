@@ -104,7 +104,7 @@ async def test_what_a_live_worker_counts_is_told_and_a_dead_one_is_not(
     assert of(found, "worker_feed_requests_total", outcome="throttled", **requests) == 2
     assert of(found, "worker_changes_total", worker_id="w1", source="history") == 4
     assert of(found, "worker_quarantined_total", worker_id="w1", kind="runner") == 1
-    assert of(found, "worker_lease_epoch", worker_id="w1") == 7
+    assert of(found, "worker_lease_epoch", worker_id="w1", lease="live") == 7
     assert of(found, "worker_fenced_writes_total", worker_id="w1") == 1
     assert of(found, "worker_asyncio_tasks", worker_id="w1") == 12
     assert (of(found, "asyncio_tasks") or 0) > 1
@@ -155,6 +155,10 @@ async def test_dashboard_and_alerts_name_only_what_is_exported_and_documented(
     await api.workers_seen(1)
     await api.get("/version")
     exported = {name for name, _ in await scraped(api)}
+    # Of a replica alone; tests/operation/test_replica.py looks at them.
+    of_replica = {"darkhorses_replica_lag_seconds", "darkhorses_replica_in_use"}
+    assert exported.isdisjoint(of_replica)
+    exported |= of_replica
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     queries += re.findall(r"expr: (.*)", (DEPLOY / "alerts.yml").read_text())

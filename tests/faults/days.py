@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from darkhorses.store.lease import collecting
 from darkhorses.store.pool import Database
 from darkhorses.worker.app import clock
 from tests.commands import darkhorses
@@ -27,14 +28,20 @@ _HOURS_PASS = """
 """
 
 
+def lease_of(environment: dict[str, str]) -> str:
+    """The name of the lease of a worker's regions."""
+    return collecting(environment.get("DARKHORSES_REGIONS", "gb,ire").split(",")).name
+
+
 class Day:
-    """A day that runs; ``environment`` is what a worker of it is told."""
+    """A day that runs; ``environment`` is what a worker of it is told, ``lease`` what it needs."""
 
     def __init__(self, database: Database, served: Path, environment: dict[str, str]) -> None:
         self._served = served
         self._settled_at: datetime | None = None
         self.database = database
         self.environment = environment
+        self.lease = lease_of(environment)
 
     @classmethod
     @asynccontextmanager
@@ -55,7 +62,8 @@ class Day:
         )
         try:
             async with running_feed(served, speed=speed, start=start) as feed_url:
-                yield cls(database, served, worker_environment(database_url, feed_url, **more))
+                environment = worker_environment(database_url, feed_url, **more)
+                yield cls(database, served, environment)
         finally:
             await database.close()
 

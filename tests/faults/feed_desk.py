@@ -179,5 +179,5 @@ def plain(decimal: str) -> str:
     return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
 
 
-def _never() -> None:
+def _never(_: str | None) -> None:
     raise AssertionError("the lease is held for as long as the test runs")

@@ -122,7 +122,7 @@ async def test_a_leader_behind_a_half_open_link_is_followed_and_writes_nothing_a
         before_database(database_url) as (proxy, address),
         AsyncExitStack() as stack,
     ):
-        await sign_writes(database)
+        await sign_writes(database, {"%": day.lease})
         pair = Pair(day, stack)
         await pair.begin(DATABASE_URL=address)
         await pair.leader.until("poll.finished")

@@ -16,7 +16,7 @@ from tests.faults.writers import Signed, sign_writes, signed
 @pytest.fixture
 async def day(database_url: str, tmp_path: Path) -> AsyncIterator[Day]:
     async with Day.begin(database_url, tmp_path, speed=60, DARKHORSES_REGIONS="ire") as day:
-        await sign_writes(day.database)
+        await sign_writes(day.database, {"%": day.lease})
         yield day
 
 

@@ -28,7 +28,7 @@ _HALTED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 @pytest.fixture
 async def day(database_url: str, tmp_path: Path) -> AsyncIterator[Day]:
     async with Day.begin(database_url, tmp_path, speed=60, DARKHORSES_REGIONS="ire") as day:
-        await sign_writes(day.database)
+        await sign_writes(day.database, {"%": day.lease})
         yield day
 
 

@@ -1,11 +1,12 @@
-"""Two workers that take turns: one leads, the other stands by."""
+"""Two workers of the same regions that take turns: one leads, the other stands by."""
 
 import asyncio
 import signal
 from contextlib import AsyncExitStack
 
+from darkhorses.store.lease import ONCE
 from darkhorses.store.pool import Database
-from tests.faults.days import Day
+from tests.faults.days import Day, lease_of
 from tests.faults.processes import Running
 from tests.faults.writers import create_writers, named
 
@@ -17,13 +18,24 @@ _WRITING = """
 
 
 class Pair:
-    """A leader and a standby; ``leaders`` says who acquired which epoch.
+    """A leader and a standby; ``leaders`` says who acquired which epoch of the regions' ``lease``.
 
     ``amid_a_transaction`` counts the faults that met the leader in one.
     """
 
-    def __init__(self, day: Day, stack: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        day: Day,
+        stack: AsyncExitStack,
+        *,
+        environment: dict[str, str] | None = None,
+        names: str = "w",
+    ) -> None:
         self._day = day
+        self._environment = environment or day.environment
+        self.lease = lease_of(self._environment)
+        self._name = names
+        self._workers: list[Running] = []
         self._stack = stack
         self._started = 0
         self._names: dict[int, str] = {}
@@ -67,7 +79,7 @@ class Pair:
         # Not to wait for anything: the moment at which it goes on.
         await asyncio.sleep(pause)
         stopped.send(signal.SIGCONT)
-        await stopped.until("lease.lost", after=position)
+        await stopped.until("lease.lost", after=position, lease=self.lease)
         assert stopped.runs
 
     async def hand_over(self) -> None:
@@ -88,19 +100,31 @@ class Pair:
     async def note_leader(self, after: int = 0) -> None:
         """Return when ``leader`` leads, from that line of its log on."""
         started = asyncio.get_running_loop().time()
-        epoch = (await self.leader.until("lease.acquired", after=after))["epoch"]
+        acquired = await self.leader.until("lease.acquired", after=after, lease=self.lease)
+        epoch = acquired["epoch"]
         assert epoch not in self.leaders
         self.leaders[epoch] = self._names[self.leader.pid]
         self.takeovers.append(asyncio.get_running_loop().time() - started)
 
     async def _start(self, **more: str) -> Running:
         self._started += 1
-        name = f"w{self._started}"
-        environment = self._day.environment | more
+        name = f"{self._name}{self._started}"
+        environment = self._environment | more
         environment["DATABASE_URL"] = named(environment["DATABASE_URL"], name)
         worker = await self._stack.enter_async_context(Running.start("worker", **environment))
         self._names[worker.pid] = name
+        self._workers.append(worker)
         return worker
+
+    @property
+    def leaders_once(self) -> dict[int, str]:
+        """Who acquired which epoch of the lease for what is done once, as their logs say."""
+        return {
+            entry["epoch"]: self._names[worker.pid]
+            for worker in self._workers
+            for entry in worker.events
+            if entry["event"] == "lease.acquired" and entry["lease"] == ONCE
+        }
 
     async def _note_transaction(self) -> None:
         self.amid_a_transaction += await transactions(self._day.database) > 0

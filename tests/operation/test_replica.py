@@ -4,14 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from darkhorses.api.exports import Exports
+from darkhorses.api.metrics import Metrics
+from darkhorses.api.publishing import Publisher
+from darkhorses.api.streams import Streams
 from darkhorses.database import open_replica
 from darkhorses.doctor import Level, examine
+from darkhorses.readmodel.follower import Follower
 from darkhorses.settings import Settings
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.errors import DatabaseUnavailableError
@@ -184,6 +190,34 @@ async def replica_of(api: ApiProcess) -> Any:
     return (await answer_of(api, "/health")).json()["replica"]
 
 
+def lag_of(metrics: str) -> float:
+    (line,) = [x for x in metrics.splitlines() if x.startswith("darkhorses_replica_lag_seconds ")]
+    return float(line.split()[1])
+
+
+async def test_the_replicas_lag_is_told_as_it_grows(
+    own_database: Database, standby: Standby
+) -> None:
+    clock = StoppedClock()
+    async with watched(own_database, standby.url, clock) as (replica, _):
+        follower = Follower(own_database, clock=clock)
+        minute = timedelta(minutes=1)
+        publisher = Publisher(follower, clock=clock, card_interval=minute)
+        streams = Streams(follower, own_database, clock=clock, card_interval=minute, most_clients=1)
+        exports = Exports(own_database, at_once=1)
+        metrics = Metrics(own_database, publisher, streams, exports, replica)
+
+        async def told() -> str:
+            return (await metrics.body("text/plain"))[0].decode()
+
+        assert lag_of(await told()) == inf
+        await caught_up(replica, clock)
+        assert lag_of(await told()) == 0
+        clock.forward(seconds=90)
+        assert lag_of(await told()) == 90
+        assert "darkhorses_replica_in_use 0.0" in await told()
+
+
 async def test_the_api_reads_history_and_exports_from_it_and_says_how_old_they_are(
     own_database: Database, standby: Standby
 ) -> None:
@@ -199,6 +233,9 @@ async def test_the_api_reads_history_and_exports_from_it_and_says_how_old_they_a
         health = await replica_of(api)
         assert health["reason"] is None
         assert health["lag_seconds"] < 30
+        metrics = (await answer_of(api, "/metrics")).text
+        assert "darkhorses_replica_in_use 1.0" in metrics
+        assert 0 <= lag_of(metrics) < 30
         page = await answer_of(api, "/api/historical-odds")
         assert page.json()["count"] == 60
         assert page.headers["darkhorses-as-of"] >= health["as_of"][:19]

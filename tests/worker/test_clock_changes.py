@@ -124,7 +124,7 @@ class Night:
         return [started_at for (started_at,) in rows]
 
 
-def _never() -> None:
+def _never(_: str | None) -> None:
     raise AssertionError("the lease was lost")
 
 

@@ -15,7 +15,8 @@ from darkhorses.store.pool import Database
 from darkhorses.store.webhooks import WebhookState, dead_messages, webhook
 from darkhorses.store.writing import outbox, webhooks
 from darkhorses.worker.collecting import Collector
-from darkhorses.worker.delivering import AT_ONCE, collecting_status
+from darkhorses.worker.collecting_status import collecting_status
+from darkhorses.worker.delivering import AT_ONCE
 from tests.cards import race, runner
 from tests.hooks import Desk, register, rows
 from tests.market import NOON

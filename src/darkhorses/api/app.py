@@ -92,7 +92,7 @@ def build_edge(
     past = PastDatabase(queued, replica)
     price_paths = PricePaths(queued)
     exports = Exports(past, at_once=exports_at_once)
-    metrics = Metrics(database, publisher, streams, exports)
+    metrics = Metrics(database, publisher, streams, exports, replica)
     application = create_application(
         Services(
             publisher=publisher,

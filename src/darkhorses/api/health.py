@@ -17,7 +17,8 @@ from darkhorses.api.health_bodies import (
 from darkhorses.api.races import Lens
 from darkhorses.domain.workers import FeedState, Role
 from darkhorses.readmodel.follower import SeenWorkers
-from darkhorses.store.heartbeats import ALIVE, ReceivedHeartbeat
+from darkhorses.store.heartbeats import ALIVE, ReceivedHeartbeat, feed_together
+from darkhorses.store.lease import ONCE, missed_duties
 from darkhorses.store.replica import Replica, ReplicaReport
 
 _COLLECTING_JOBS = ("live_odds",)
@@ -28,10 +29,10 @@ def judge(
 ) -> Health:
     """Judge the market, the database, the workers and the feed as they are known now."""
     workers = aged(seen, lens.now)
-    leader = leading(workers)
+    leaders = leading(workers)
     market = _market_health(lens)
     stale = tuple(_stale_reasons(lens, market))
-    degraded = tuple(_degraded_reasons(workers, leader)) if seen is not None else ()
+    degraded = tuple(_degraded_reasons(workers, leaders, seen)) if seen is not None else ()
     if not lens.followed.loaded:
         status = HealthStatus.STARTING
         stale = stale or ("The market is being loaded.",)
@@ -49,9 +50,7 @@ def judge(
         ),
         replica=None if replica is None else _replica_health(replica.report(), lens.now),
         market=market,
-        feed=FeedHealth(state=leader.feed.state, detail=leader.feed.detail, since=leader.feed.since)
-        if leader is not None
-        else None,
+        feed=_feed_health(leaders),
         workers=tuple(
             WorkerHealth(
                 role=worker.role,
@@ -76,10 +75,26 @@ def aged(seen: SeenWorkers | None, now: datetime) -> tuple[ReceivedHeartbeat, ..
     )
 
 
-def leading(workers: tuple[ReceivedHeartbeat, ...]) -> ReceivedHeartbeat | None:
-    """The leader that was heard of last, if it is alive."""
-    leaders = [worker for worker in workers if worker.role is Role.LEADER and worker.is_alive]
-    return min(leaders, key=lambda worker: worker.age, default=None)
+def leading(workers: tuple[ReceivedHeartbeat, ...]) -> tuple[ReceivedHeartbeat, ...]:
+    """The leaders that are alive: of those that collect a region, the one heard of last."""
+    leaders: list[ReceivedHeartbeat] = []
+    for worker in sorted(workers, key=lambda worker: worker.age):
+        collected = {region for leader in leaders for region in leader.regions}
+        if worker.role is Role.LEADER and worker.is_alive and collected.isdisjoint(worker.regions):
+            leaders.append(worker)
+    return tuple(sorted(leaders, key=lambda worker: worker.regions))
+
+
+def missing(seen: SeenWorkers | None) -> tuple[str, ...]:
+    """The duties that nobody has had for longer than a takeover takes, though somebody did."""
+    return missed_duties(seen.leases, for_at_least=ALIVE) if seen is not None else ()
+
+
+def _feed_health(leaders: tuple[ReceivedHeartbeat, ...]) -> FeedHealth | None:
+    if not leaders:
+        return None
+    feed = feed_together(leaders)
+    return FeedHealth(state=feed.state, detail=feed.detail, since=feed.since)
 
 
 def _replica_health(report: ReplicaReport, now: datetime) -> ReplicaHealth:
@@ -117,20 +132,37 @@ def _stale_reasons(lens: Lens, market: MarketHealth) -> Iterator[str]:
 
 
 def _degraded_reasons(
-    workers: tuple[ReceivedHeartbeat, ...], leader: ReceivedHeartbeat | None
+    workers: tuple[ReceivedHeartbeat, ...],
+    leaders: tuple[ReceivedHeartbeat, ...],
+    seen: SeenWorkers,
 ) -> Iterator[str]:
-    if leader is None:
+    if not leaders:
         yield _no_leader(workers)
         return
+    for duty in missing(seen):
+        yield _nobody_does(duty)
+    for leader in leaders:
+        for reason in _troubles(leader):
+            of = f"in {', '.join(leader.regions)}: " if len(leaders) > 1 else ""
+            yield _sentence(f"{of}{reason}")
+
+
+def _nobody_does(duty: str) -> str:
+    if duty == ONCE:
+        return "No worker does what is done once: statistics, webhooks, months of the change log."
+    return f"No worker collects the region {duty}: its prices are as last seen."
+
+
+def _troubles(leader: ReceivedHeartbeat) -> Iterator[str]:
     feed = leader.feed
     if feed.state is FeedState.REFUSED:
-        yield _sentence(feed.detail or "the feed refuses us")
+        yield feed.detail or "the feed refuses us"
     elif feed.state is FeedState.FAILING:
-        yield _sentence(feed.detail or "the feed does not answer as it should")
+        yield feed.detail or "the feed does not answer as it should"
     for name in _COLLECTING_JOBS:
         job = leader.jobs.get(name)
         if job is not None and job.error and job.error != feed.detail:
-            yield _sentence(f"the job {name} failed: {job.error}")
+            yield f"the job {name} failed: {job.error}"
 
 
 def _no_leader(workers: tuple[ReceivedHeartbeat, ...]) -> str:

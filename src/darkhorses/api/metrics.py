@@ -1,12 +1,13 @@
 """The service's metrics: what requests counted, and everything else as it is when it is asked for.
 
-The database is asked one small question at most once a second. When it does not answer, the rest is
-told without it.
+The database is asked two small questions at most once a second. When it does not answer, the rest
+is told without it.
 """
 
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from math import inf
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -24,7 +25,9 @@ from darkhorses.api.worker_metrics import worker_metrics
 from darkhorses.domain.london import race_day
 from darkhorses.store.backlogs import Backlogs, backlogs
 from darkhorses.store.errors import DatabaseBusyError, StoreError
+from darkhorses.store.lease import LIVE, LeaseState
 from darkhorses.store.pool import Database
+from darkhorses.store.replica import Replica
 
 _KEPT_FOR = timedelta(seconds=1)
 _PATIENCE = timedelta(seconds=2)
@@ -33,15 +36,21 @@ _DAYS_BACK = timedelta(days=7)
 
 
 class Metrics(Collector):
-    """Everything that is told to those who watch; a scrape costs one question at most."""
+    """Everything that is told to those who watch; a scrape costs two questions at most."""
 
     def __init__(
-        self, database: Database, publisher: Publisher, streams: Streams, exports: Exports
+        self,
+        database: Database,
+        publisher: Publisher,
+        streams: Streams,
+        exports: Exports,
+        replica: Replica | None = None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._streams = streams
         self._exports = exports
+        self._replica = replica
         self._registry = CollectorRegistry()
         self.requests = RequestMeter(self._registry)
         ProcessCollector(registry=self._registry)
@@ -80,6 +89,7 @@ class Metrics(Collector):
         info.add_metric([__version__], 1)
         yield info
         yield from self._of_database()
+        yield from self._of_replica()
         yield from self._of_market()
         yield from self._of_streams()
         yield _gauge("asyncio_tasks", "Tasks that have not ended.", len(asyncio.all_tasks()))
@@ -110,9 +120,8 @@ class Metrics(Collector):
         known = self._known
         if known is None:
             return
+        yield from _of_leases(known.leases)
         for name, text, number in (
-            ("lease_epoch", "Epoch of the lease; it grows with every takeover.", known.lease_epoch),
-            ("lease_held", "1 when a worker holds the lease, else 0.", known.lease_is_live),
             (
                 "gaps_left",
                 "Days of a region, of the last seven, of which cards or results are missing.",
@@ -136,6 +145,20 @@ class Metrics(Collector):
             ("webhooks_dead", "Webhooks that were given up.", known.webhooks_dead),
         ):
             yield _gauge(name, text, number)
+
+    def _of_replica(self) -> Iterator[Metric]:
+        if self._replica is None:
+            return
+        report = self._replica.report()
+        lag = inf
+        if report.as_of is not None:
+            lag = max((self._publisher.now() - report.as_of).total_seconds(), 0)
+        yield _gauge(
+            "replica_lag_seconds",
+            "How old what the replica has is at most; infinite until it was first compared.",
+            lag,
+        )
+        yield _gauge("replica_in_use", "1 while the replica is read, else 0.", report.in_use)
 
     def _of_market(self) -> Iterator[Metric]:
         follower = self._publisher.follower
@@ -233,6 +256,24 @@ class Metrics(Collector):
             told = max(map(_seconds, instants), default=0)
             newest = self._newest[name] = max(told, self._newest.get(name, 0))
             yield _gauge(f"{name}_timestamp_seconds", f"{text}; 0 when not known.", newest)
+
+
+def _of_leases(leases: tuple[LeaseState, ...]) -> Iterator[Metric]:
+    epochs = GaugeMetricFamily(
+        "darkhorses_lease_epoch",
+        "Epoch of a lease; it grows with every takeover.",
+        labels=["lease"],
+    )
+    held = GaugeMetricFamily(
+        "darkhorses_lease_held", "1 when a worker holds a lease, else 0.", labels=["lease"]
+    )
+    for lease in leases:
+        epochs.add_metric([lease.name], lease.epoch)
+        held.add_metric([lease.name], lease.is_live)
+    if not leases:
+        epochs.add_metric([LIVE], 0)
+        held.add_metric([LIVE], 0)
+    yield from (epochs, held)
 
 
 def _gauge(name: str, text: str, number: float) -> Metric:

@@ -6,7 +6,7 @@ import msgspec
 
 from darkhorses.domain.london import LONDON
 from darkhorses.domain.workers import Role
-from darkhorses.store.heartbeats import JobStatus, ReceivedHeartbeat
+from darkhorses.store.heartbeats import JobStatus, ReceivedHeartbeat, jobs_together
 from darkhorses.store.poll_cycles import PollCycle
 
 NOT_CONFIGURED = "not_configured"
@@ -126,16 +126,16 @@ _COLLECTING = frozenset(
 
 def scheduler_status(
     workers: tuple[ReceivedHeartbeat, ...],
-    leader: ReceivedHeartbeat | None,
+    leaders: tuple[ReceivedHeartbeat, ...],
     cycle: PollCycle | None,
     *,
     now: datetime,
     version: str,
 ) -> SchedulerStatus:
-    """Tell of every job what the leader, or else the last to lead, says of it."""
-    teller = leader or next((worker for worker in workers if worker.role is Role.LEADER), None)
-    jobs = teller.jobs if teller is not None else {}
-    runs = leader is not None
+    """Tell of every job what the leaders, or else the last to lead, say of it."""
+    tellers = leaders or tuple(worker for worker in workers if worker.role is Role.LEADER)[:1]
+    jobs = jobs_together(tellers)
+    runs = bool(leaders)
     return SchedulerStatus(
         success=True,
         schedulers=Schedulers(

@@ -6,6 +6,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from darkhorses.domain.workers import FeedState, Role
 from darkhorses.store.heartbeats import ReceivedHeartbeat
+from darkhorses.store.lease import LIVE
 from darkhorses.store.worker_figures import Counts
 
 _PREFIX = "darkhorses_worker_"
@@ -34,15 +35,15 @@ def _state(alive: list[ReceivedHeartbeat]) -> Iterator[Metric]:
         "When the worker began.",
         {worker.worker_id: worker.started_at.timestamp() for worker in alive},
     )
-    yield _gauge(
-        "lease_epoch",
-        "Epoch of the lease that the worker holds; only the leader has one.",
-        {
-            worker.worker_id: worker.figures.epoch
-            for worker in alive
-            if worker.figures.epoch is not None
-        },
+    epochs = GaugeMetricFamily(
+        f"{_PREFIX}lease_epoch",
+        "Epoch of a lease that the worker holds; only leaders have one.",
+        labels=["worker_id", "lease"],
     )
+    for worker in alive:
+        for lease, epoch in _leases_of(worker).items():
+            epochs.add_metric([worker.worker_id, lease], epoch)
+    yield epochs
     yield _gauge(
         "resident_memory_bytes",
         "Memory that the worker has.",
@@ -135,6 +136,12 @@ def _jobs(alive: list[ReceivedHeartbeat]) -> Iterator[Metric]:
                 at = status.last_success
                 success.add_metric([worker.worker_id, job], at.timestamp() if at else 0)
     yield from (runs, seconds, success)
+
+
+def _leases_of(worker: ReceivedHeartbeat) -> Counts:
+    """The epochs of its leases; one of an earlier version tells of a single one."""
+    figures = worker.figures
+    return figures.leases or ({} if figures.epoch is None else {LIVE: figures.epoch})
 
 
 def _gauge(name: str, text: str, numbers: dict[str, float]) -> Metric:

@@ -1,39 +1,73 @@
 """The workers: who leads, who is alive, and how jobs and feed are doing for the leader."""
 
+from collections.abc import Collection, Sequence
+
 from darkhorses.doctor.findings import Finding, broken, doubtful, fine
 from darkhorses.domain.workers import FeedState
-from darkhorses.store.heartbeats import FeedStatus, JobStatus, ReceivedHeartbeat
+from darkhorses.store.heartbeats import (
+    FeedStatus,
+    JobStatus,
+    ReceivedHeartbeat,
+    feed_together,
+    jobs_together,
+)
 from darkhorses.store.heartbeats import heartbeats as stored_heartbeats
-from darkhorses.store.lease import LeaseState, current_lease
+from darkhorses.store.lease import LIVE, ONCE, LeaseState, missed_duties, wanted_leases
 from darkhorses.store.pool import Database
 
 _START = "start `darkhorses worker`"
 
 
 async def examine_workers(database: Database) -> list[Finding]:
-    """Look at the lease, the heartbeats, and what the leader says in its own."""
+    """Look at the leases, the heartbeats, and what the leaders say in their own."""
     async with database.connection() as connection:
-        lease = await current_lease(connection)
+        leases = await wanted_leases(connection)
         workers = await stored_heartbeats(connection)
-    if lease is None or not lease.is_live:
-        return [_nobody_leads(lease), *_silent(workers, holder=None)]
-    leader = next((worker for worker in workers if worker.worker_id == lease.holder), None)
-    findings = [fine("worker.lease", f"held by {lease.holder}, epoch {lease.epoch}")]
-    findings.append(_leader(lease, leader))
-    findings.append(_standbys(workers, lease.holder))
-    findings += _silent(workers, holder=lease.holder)
-    if leader is not None and leader.is_alive:
-        findings += [_job(name, job) for name, job in sorted(leader.jobs.items())]
-        findings.append(_feed(leader.feed))
+    live = [lease for lease in leases if lease.is_live]
+    holders = {lease.holder for lease in live}
+    if not any(lease.regions for lease in live):
+        return [_nobody_leads(leases), *_silent(workers, holders=holders)]
+    leaders = {worker.worker_id: worker for worker in workers if worker.worker_id in holders}
+    findings = [_lease(lease) for lease in live]
+    findings += [_missed(duty, leases) for duty in missed_duties(leases)]
+    findings += [_leader(lease, leaders.get(lease.holder)) for lease in live if lease.regions]
+    findings.append(_standbys(workers, holders))
+    findings += _silent(workers, holders=holders)
+    alive = [worker for worker in leaders.values() if worker.is_alive]
+    if alive:
+        findings += [_job(name, job) for name, job in sorted(jobs_together(alive).items())]
+        findings.append(_feed(feed_together(alive)))
     return findings
 
 
-def _nobody_leads(lease: LeaseState | None) -> Finding:
-    if lease is None:
-        return doubtful("worker.lease", "no worker has ever led: nothing is collected", _START)
+def _lease(lease: LeaseState) -> Finding:
+    of = "" if lease.name == LIVE else f"{lease.name} "
+    return fine("worker.lease", f"{of}held by {lease.holder}, epoch {lease.epoch}")
+
+
+def _missed(duty: str, leases: Sequence[LeaseState]) -> Finding:
+    since = max(lease.expires_at for lease in leases if not lease.is_live and duty in lease.duties)
+    at = f"{since:%Y-%m-%d %H:%M:%S} UTC"
+    if duty == ONCE:
+        what = f"nobody does what is done once since {at}: no statistics, no webhooks"
+        return broken(
+            "worker.lease", what, "it is tried for all the time: look at the leaders' logs"
+        )
     return broken(
         "worker.lease",
-        f"nobody leads since {lease.expires_at:%Y-%m-%d %H:%M:%S} UTC: nothing is collected",
+        f"nobody collects {duty} since {at}",
+        f"start `darkhorses worker` with DARKHORSES_REGIONS={duty}; unwanted, it is forgotten in "
+        f"a day",
+    )
+
+
+def _nobody_leads(leases: Sequence[LeaseState]) -> Finding:
+    if not leases:
+        return doubtful("worker.lease", "no worker has ever led: nothing is collected", _START)
+    since = max(lease.expires_at for lease in leases)
+    return broken(
+        "worker.lease",
+        f"nobody leads since {since:%Y-%m-%d %H:%M:%S} UTC: nothing is collected",
         _START,
     )
 
@@ -55,13 +89,13 @@ def _leader(lease: LeaseState, leader: ReceivedHeartbeat | None) -> Finding:
     return fine("worker.leader", f"{leader.worker_id}, last heard of {seconds:.0f} s ago")
 
 
-def _standbys(workers: list[ReceivedHeartbeat], holder: str) -> Finding:
+def _standbys(workers: list[ReceivedHeartbeat], holders: Collection[str]) -> Finding:
     names = [worker.worker_id for worker in workers if worker.is_alive]
-    others = [name for name in names if name != holder]
+    others = [name for name in names if name not in holders]
     return fine("worker.standby", ", ".join(others) or "none; a second worker would be one")
 
 
-def _silent(workers: list[ReceivedHeartbeat], *, holder: str | None) -> list[Finding]:
+def _silent(workers: list[ReceivedHeartbeat], *, holders: Collection[str]) -> list[Finding]:
     return [
         doubtful(
             "worker.silent",
@@ -70,7 +104,7 @@ def _silent(workers: list[ReceivedHeartbeat], *, holder: str | None) -> list[Fin
             f"see what became of pid {worker.pid} on {worker.hostname}; it is forgotten in a day",
         )
         for worker in workers
-        if not worker.is_alive and worker.worker_id != holder
+        if not worker.is_alive and worker.worker_id not in holders
     ]
 
 

@@ -22,6 +22,7 @@ from darkhorses.readmodel.market import Market
 from darkhorses.readmodel.tail import Tail
 from darkhorses.store.errors import SchemaOutdatedError, SchemaTooNewError, StoreError
 from darkhorses.store.heartbeats import ReceivedHeartbeat, heartbeats
+from darkhorses.store.lease import LeaseState, wanted_leases
 from darkhorses.store.listening import MARKET_CHANNEL, listen
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
@@ -50,9 +51,10 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeenWorkers(msgspec.Struct, frozen=True, kw_only=True):
-    """The workers' heartbeats as they were at ``seen_at`` (UTC)."""
+    """The workers' heartbeats, and the leases that are wanted, as they were at ``seen_at``."""
 
     heartbeats: tuple[ReceivedHeartbeat, ...]
+    leases: tuple[LeaseState, ...] = ()
     seen_at: datetime
 
 
@@ -134,7 +136,11 @@ class Follower:
         if self.workers is not None and now - self.workers.seen_at < WORKERS_INTERVAL:
             return self.workers
         async with self._database.connection(patience=MARKS_PATIENCE) as connection:
-            return SeenWorkers(heartbeats=tuple(await heartbeats(connection)), seen_at=now)
+            return SeenWorkers(
+                heartbeats=tuple(await heartbeats(connection)),
+                leases=tuple(await wanted_leases(connection)),
+                seen_at=now,
+            )
 
     async def _set_up_to_date(self, market: Market, workers: SeenWorkers | None) -> None:
         before = self.now

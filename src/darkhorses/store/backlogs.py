@@ -1,9 +1,10 @@
-"""What is left to do, in one small question."""
+"""What is left to do and who leads, in two small questions."""
 
 from datetime import date, datetime
 
 import msgspec
 
+from darkhorses.store.lease import LeaseState, wanted_leases
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -12,14 +13,13 @@ MOST_MESSAGES = 100_000
 
 
 class Backlogs(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left to do from a race day on, the newest look at the whole card, and the lease.
+    """What is left to do from a race day on, the newest look at the whole card, and the leases.
 
-    ``lease_is_live`` by the database's clock; ``race_days_missing`` are days of a region.
+    ``leases`` are those that are wanted; ``race_days_missing`` are days of a region.
     """
 
     last_card_at: datetime | None
-    lease_epoch: int
-    lease_is_live: bool
+    leases: tuple[LeaseState, ...]
     race_days_missing: int
     gap_repairs_pending: int
     messages_pending: int
@@ -30,4 +30,4 @@ class Backlogs(msgspec.Struct, frozen=True, kw_only=True):
 async def backlogs(connection: Connection, first_day: date) -> Backlogs:
     """What is left to do."""
     row = await queries.backlogs(connection, first_day=first_day, most=MOST_MESSAGES)
-    return Backlogs(**dict(row))
+    return Backlogs(**dict(row), leases=tuple(await wanted_leases(connection)))

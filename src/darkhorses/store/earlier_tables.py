@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from darkhorses.store.errors import DatabaseBusyError, StoreError
-from darkhorses.store.lease import current_lease
+from darkhorses.store.lease import live_leases
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
@@ -136,8 +136,7 @@ async def give_back(connection: Connection, directory: Path) -> tuple[EarlierTab
     """
     if not await queries.schema_exists(connection, name=LEGACY):
         raise StoreError("no tables of the earlier system were adopted here")
-    lease = await current_lease(connection)
-    if lease is not None and lease.is_live:
+    for lease in await live_leases(connection):
         raise StoreError(f"{lease.holder} is collecting: stop the workers first")
     if await queries.schema_exists(connection, name=SET_ASIDE):
         raise StoreError(

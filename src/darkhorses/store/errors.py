@@ -29,7 +29,14 @@ class SchemaTooNewError(StoreError):
 
 
 class LeaseLostError(StoreError):
-    """Another worker leads; the write was refused and nothing was written."""
+    """Another worker leads; the write was refused and nothing was written.
+
+    ``lease`` is the name of the lease that was lost, None where none was had.
+    """
+
+    def __init__(self, message: str, *, lease: str | None = None) -> None:
+        super().__init__(message)
+        self.lease = lease
 
 
 class UnknownWebhookError(StoreError):

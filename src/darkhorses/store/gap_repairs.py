@@ -86,9 +86,11 @@ async def repairs_of(
     return {repair.race_id: repair for repair in [_repair(row) async for row in rows]}
 
 
-async def repairable_races(connection: Connection, first_day: date) -> list[RepairableRace]:
-    """The races from a day on that have had no final repair."""
-    rows = queries.repairable_races(connection, first_day=first_day)
+async def repairable_races(
+    connection: Connection, first_day: date, regions: Collection[str]
+) -> list[RepairableRace]:
+    """The races of some regions from a day on that have had no final repair."""
+    rows = queries.repairable_races(connection, first_day=first_day, regions=list(regions))
     return [msgspec.convert(dict(row), RepairableRace) async for row in rows]
 
 

@@ -12,9 +12,10 @@ class WorkerFigures(msgspec.Struct, kw_only=True):
 
     ``feed_requests`` are by endpoint and outcome, all tries counted; ``changes`` by their source
     (``poll``, ``history``); ``quarantined`` by kind, each time that a piece was seen;
-    ``fenced_writes`` were refused because another worker leads; ``job_runs`` are by job and outcome
-    (``ok``, ``failed``); ``deliveries`` are attempts by outcome (``delivered``, ``failed``).
-    ``memory_bytes`` and ``asyncio_tasks`` are what it has at present.
+    ``epoch`` is that of the lease of the worker's regions, ``leases`` has those of all that it
+    holds; ``fenced_writes`` were refused because another worker leads; ``job_runs`` are by job and
+    outcome (``ok``, ``failed``); ``deliveries`` are attempts, by outcome (``delivered``,
+    ``failed``); ``memory_bytes`` and ``asyncio_tasks`` are what it has at present.
     """
 
     last_card_at: datetime | None = None
@@ -25,6 +26,7 @@ class WorkerFigures(msgspec.Struct, kw_only=True):
     changes: Counts = {}
     quarantined: Counts = {}
     epoch: int | None = None
+    leases: Counts = {}
     fenced_writes: int = 0
     job_runs: dict[str, Counts] = {}
     job_seconds: dict[str, float] = {}

@@ -17,6 +17,7 @@ from darkhorses.domain.errors import SettingError
 from darkhorses.domain.retention import Retention
 from darkhorses.settings import Settings, read_environment, redaction_of
 from darkhorses.store.errors import DatabaseUnavailableError, StoreError
+from darkhorses.store.lease import DONE_ONCE, collecting, is_for_everything
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures
@@ -25,7 +26,8 @@ from darkhorses.upstream.client import FeedAccess, RacingApi
 from darkhorses.upstream.pacing import Paces
 from darkhorses.webhooks.sending import Sender
 from darkhorses.worker.collecting import Collector
-from darkhorses.worker.delivering import WEBHOOKS, Deliveries, collecting_status
+from darkhorses.worker.collecting_status import CollectingStatus
+from darkhorses.worker.delivering import WEBHOOKS, Deliveries
 from darkhorses.worker.gap_repair import gap_repair_job
 from darkhorses.worker.heartbeat import Heart
 from darkhorses.worker.historical_odds import historical_odds_job
@@ -34,7 +36,7 @@ from darkhorses.worker.leadership import Leadership
 from darkhorses.worker.live_odds import LiveOdds
 from darkhorses.worker.reference import reference_job
 from darkhorses.worker.retention import retention_job
-from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, Plan, Shift
+from darkhorses.worker.shift import HOT_RACES, LIVE_ODDS, Duties, Plan, Shift
 from darkhorses.worker.statistics import statistics_job
 
 _log = structlog.get_logger("darkhorses.worker")
@@ -110,7 +112,11 @@ async def run_worker(settings: Settings) -> None:
 
 
 class _Worker:
-    """One worker process: leads when it can, and always tells how it is."""
+    """One worker process: leads when it can, and always tells how it is.
+
+    A worker of all regions does everything under one lease. Others collect their regions under
+    one, and while they do try for the second one, for what is done once for all regions.
+    """
 
     def __init__(
         self,
@@ -124,19 +130,32 @@ class _Worker:
         self._database = database
         self._feed = feed
         self._id = worker_id()
+        self._scope = collecting(plan.regions)
         self._shift: Shift | None = None
+        self._once: Duties | None = None
         self._news = asyncio.Event()
         to_deliver = asyncio.Event()
         figures = WorkerFigures()
         self._collector = Collector(database, clock, on_messages=to_deliver.set, figures=figures)
         self._live = LiveOdds(feed, self._collector, regions=plan.regions, clock=clock)
         self._leadership = Leadership(
-            database, self._id, on_gain=self._begin_shift, on_loss=self._end_shift
+            database,
+            self._id,
+            scope=self._scope,
+            on_gain=self._begin_shift,
+            on_loss=self._end_shift,
+        )
+        self._leadership_once = Leadership(
+            database,
+            self._id,
+            scope=DONE_ONCE,
+            on_gain=self._begin_once,
+            on_loss=self._end_once,
         )
         self._boundary = JobBoundary(
             database,
             clock,
-            on_lease_lost=self._leadership.step_down,
+            on_lease_lost=self._step_down,
             on_news=self._news.set,
             figures=figures,
             hide=redaction_of(read_environment()),
@@ -144,7 +163,16 @@ class _Worker:
         self._jobs = (
             reference_job(feed, database, regions=plan.regions, clock=clock),
             historical_odds_job(feed, database, regions=plan.regions, clock=clock),
-            gap_repair_job(feed, database, self._collector.writing, clock=clock, figures=figures),
+            gap_repair_job(
+                feed,
+                database,
+                self._collector.writing,
+                regions=plan.regions,
+                clock=clock,
+                figures=figures,
+            ),
+        )
+        self._jobs_once = (
             retention_job(database, retention, self._collector.writing, clock=clock),
             statistics_job(database, card_interval=plan.poll_interval, clock=clock),
         )
@@ -154,22 +182,30 @@ class _Worker:
             clock,
             boundary=self._boundary,
             news=to_deliver,
-            status=lambda: collecting_status(self._boundary.statuses.get(LIVE_ODDS), clock()),
+            status=CollectingStatus(
+                database,
+                clock,
+                by_myself=is_for_everything(self._scope),
+                live_odds=lambda: self._boundary.statuses.get(LIVE_ODDS),
+            ).now,
             figures=figures,
         )
-        for job in (LIVE_ODDS, HOT_RACES, WEBHOOKS, *(job.name for job in self._jobs)):
+        names_once = (WEBHOOKS, *(job.name for job in self._jobs_once))
+        for job in (LIVE_ODDS, HOT_RACES, *(job.name for job in self._jobs), *names_once):
             self._boundary.expect(job)
         self._heart = Heart(
             self._id,
             database=database,
             feed=feed,
             boundary=self._boundary,
+            regions=plan.regions,
             is_leader=lambda: self._shift is not None,
-            next_runs=lambda: {} if self._shift is None else self._shift.next_runs(),
+            done_elsewhere=lambda: names_once if self._is_done_elsewhere() else (),
+            next_runs=self._next_runs,
             started_at=clock(),
             news=self._news,
             figures=figures,
-            epoch=lambda: None if (lease := self._leadership.lease) is None else lease.epoch,
+            leases=self._leases,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -191,7 +227,28 @@ class _Worker:
             if task is not stopping:
                 task.result()
 
+    def _leases(self) -> list[Lease]:
+        """The leases that it holds, that of its regions first."""
+        held = (self._leadership.lease, self._leadership_once.lease)
+        return [lease for lease in held if lease is not None]
+
+    def _is_done_elsewhere(self) -> bool:
+        """Whether another leader may be doing what is done once for all regions."""
+        return self._shift is not None and self._once is None and not is_for_everything(self._scope)
+
+    def _next_runs(self) -> dict[str, datetime]:
+        runs: dict[str, datetime] = {}
+        for duties in (self._shift, self._once):
+            if duties is not None:
+                runs |= duties.next_runs()
+        return runs
+
+    def _step_down(self, lease: str | None) -> None:
+        self._leadership.step_down(lease)
+        self._leadership_once.step_down(lease)
+
     async def _begin_shift(self, lease: Lease) -> None:
+        everything = is_for_everything(self._scope)
         self._shift = Shift(
             lease,
             plan=self._plan,
@@ -199,9 +256,9 @@ class _Worker:
             collector=self._collector,
             live=self._live,
             boundary=self._boundary,
-            jobs=self._jobs,
+            jobs=(*self._jobs, *self._jobs_once) if everything else self._jobs,
             clock=clock,
-            services=[self._deliveries.run],
+            services=[self._deliveries.run if everything else self._lead_once],
         )
         self._shift.start()
         self._news.set()
@@ -210,6 +267,27 @@ class _Worker:
         shift, self._shift = self._shift, None
         if shift is not None:
             await shift.stop()
+        self._news.set()
+
+    async def _lead_once(self, _lease: Lease) -> None:
+        """Try for what is done once, for as long as the worker collects its regions."""
+        await self._leadership_once.run()
+
+    async def _begin_once(self, lease: Lease) -> None:
+        self._once = Duties(
+            lease,
+            boundary=self._boundary,
+            jobs=self._jobs_once,
+            clock=clock,
+            services=[self._deliveries.run],
+        )
+        self._once.start()
+        self._news.set()
+
+    async def _end_once(self) -> None:
+        once, self._once = self._once, None
+        if once is not None:
+            await once.stop()
         self._news.set()
 
 

@@ -8,7 +8,7 @@ nobody wait: not the others, and not the live odds, which share nothing with it 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,6 @@ import structlog
 from darkhorses.domain.webhook_events import ToldStatus
 from darkhorses.domain.webhooks import LONGEST_WAIT, next_attempt_at
 from darkhorses.store.errors import StoreError
-from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing import outbox
@@ -57,7 +56,7 @@ class Deliveries:
         *,
         boundary: JobBoundary,
         news: asyncio.Event,
-        status: Callable[[], ToldStatus | None],
+        status: Callable[[], Awaitable[ToldStatus | None]],
         figures: WorkerFigures | None = None,
     ) -> None:
         self._database = database
@@ -193,7 +192,7 @@ class Deliveries:
             )
 
     async def _tell_status(self, lease: Lease) -> None:
-        event = self._status()
+        event = await self._status()
         if event is None or (self._told is not None and event.status == self._told.status):
             return
         async with writing_transaction(self._database, lease) as connection:
@@ -224,14 +223,3 @@ def _log_outcome(message: Claimed, outcome: Outcome) -> None:
         _log.debug("webhooks.delivered", **fields)
     else:
         _log.info("webhooks.failed", error=outcome.error, **fields)
-
-
-def collecting_status(live_odds: JobStatus | None, now: datetime) -> ToldStatus | None:
-    """Whether prices are being collected, as the live odds job says; None before its first run."""
-    if live_odds is None:
-        return None
-    if live_odds.error is not None:
-        return ToldStatus(status="failing", reasons=(live_odds.error,), timestamp=now)
-    if live_odds.last_success is None:
-        return None
-    return ToldStatus(status="ok", reasons=(), timestamp=now)

@@ -7,7 +7,7 @@ at any moment loses nothing, doubles nothing, and asks nobody twice.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -37,6 +37,7 @@ from darkhorses.store.gap_repairs import (
     runners_asked,
     runners_to_repair,
 )
+from darkhorses.store.lease import ALL_REGIONS
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures, add
 from darkhorses.store.writing.gap_repairs import (
@@ -101,7 +102,7 @@ class Repaired(msgspec.Struct, kw_only=True):
 
 
 class GapRepair:
-    """Repairs races, a pass at a time.
+    """Repairs races of its regions, a pass at a time.
 
     ``writing`` is the lock of whoever adds to the change log in this process.
     """
@@ -113,11 +114,14 @@ class GapRepair:
         writing: asyncio.Lock,
         clock: Clock,
         figures: WorkerFigures | None = None,
+        *,
+        regions: Collection[str] = ALL_REGIONS,
     ) -> None:
         self._feed = feed
         self._database = database
         self._writing = writing
         self._clock = clock
+        self._regions = frozenset(regions)
         self._figures = figures if figures is not None else WorkerFigures()
         self._not_in_plan: str | None = None
 
@@ -154,7 +158,9 @@ class GapRepair:
     async def _due(self, now: datetime) -> list[tuple[RepairableRace, Occasion]]:
         today = race_day(now)
         async with self._database.connection() as connection:
-            races = await repairable_races(connection, max(FIRST_DAY, today - REPAIRED_FOR))
+            races = await repairable_races(
+                connection, max(FIRST_DAY, today - REPAIRED_FOR), self._regions
+            )
         occasions = ((race, occasion_of(race, now)) for race in by_urgency(races, today))
         return [(race, occasion) for race, occasion in occasions if occasion is not None]
 
@@ -288,11 +294,12 @@ def gap_repair_job(
     database: Database,
     writing: asyncio.Lock,
     *,
+    regions: Collection[str],
     clock: Clock,
     figures: WorkerFigures | None = None,
 ) -> ScheduledJob:
     """Schedule it: every 5 minutes, after the shift's first looks."""
-    repair = GapRepair(feed, database, writing, clock, figures)
+    repair = GapRepair(feed, database, writing, clock, figures, regions=regions)
     return ScheduledJob(
         name=GAP_REPAIR,
         reason="every 5 minutes",

@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from darkhorses.store.heartbeats import FeedStatus, Heartbeat, JobStatus
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures
 from darkhorses.store.writing import heartbeats
+from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import RacingApi
 from darkhorses.worker.jobs import JobBoundary
 
@@ -31,6 +32,8 @@ _PATIENCE = timedelta(seconds=_EVERY)
 class Heart:
     """Tells the database what the worker is doing, every 5 s and at once when there is ``news``.
 
+    Jobs that are ``done_elsewhere`` are another leader's to tell of; the first of the ``leases``
+    is that of the worker's regions.
     A database that is away is left in peace.
     """
 
@@ -41,23 +44,27 @@ class Heart:
         database: Database,
         feed: RacingApi,
         boundary: JobBoundary,
+        regions: Sequence[str],
         is_leader: Callable[[], bool],
+        done_elsewhere: Callable[[], Collection[str]],
         next_runs: Callable[[], Mapping[str, datetime]],
         started_at: datetime,
         news: asyncio.Event,
         figures: WorkerFigures,
-        epoch: Callable[[], int | None],
+        leases: Callable[[], Sequence[Lease]],
     ) -> None:
         self._worker_id = worker_id
         self._database = database
         self._feed = feed
         self._boundary = boundary
+        self._regions = tuple(regions)
         self._is_leader = is_leader
+        self._done_elsewhere = done_elsewhere
         self._next_runs = next_runs
         self._started_at = started_at
         self._news = news
         self._figures = figures
-        self._epoch = epoch
+        self._leases = leases
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -88,17 +95,20 @@ class Heart:
             started_at=self._started_at,
             jobs=self._jobs(),
             feed=feed_status(self._feed),
+            regions=self._regions,
             figures=self._counted(),
         )
 
     def _counted(self) -> WorkerFigures:
         outcomes = self._feed.outcomes
+        leases = self._leases()
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return msgspec.structs.replace(
             self._figures,
             feed_requests={name: dict(counts) for name, counts in outcomes.by_endpoint.items()},
             feed_retries=outcomes.retries,
-            epoch=self._epoch(),
+            epoch=leases[0].epoch if leases else None,
+            leases={lease.name: lease.epoch for lease in leases},
             cpu_seconds=round(usage.ru_utime + usage.ru_stime, 2),
             memory_bytes=_resident_bytes(),
             asyncio_tasks=len(asyncio.all_tasks()),
@@ -106,9 +116,11 @@ class Heart:
 
     def _jobs(self) -> dict[str, JobStatus]:
         next_runs = self._next_runs()
+        elsewhere = self._done_elsewhere()
         jobs = {
             job: msgspec.structs.replace(status, next_run=next_runs.get(job))
             for job, status in self._boundary.statuses.items()
+            if job not in elsewhere
         }
         if self._is_leader():
             return jobs

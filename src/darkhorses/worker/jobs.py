@@ -28,8 +28,8 @@ Clock = Callable[[], datetime]
 class JobBoundary:
     """Runs jobs and knows how each is doing.
 
-    ``on_lease_lost`` is called when a write is refused, ``on_news`` when a job begins to fail or
-    has recovered.
+    ``on_lease_lost`` is called with the lease's name when a write is refused, ``on_news`` when a
+    job begins to fail or has recovered.
     A run that failed is recorded in ``job_runs`` unless it comes by the thousand
     (``record_failure``); with ``record_success`` one that succeeded is too. Errors are kept and
     shown to whoever asks the API: they pass through ``hide``.
@@ -40,7 +40,7 @@ class JobBoundary:
         database: Database,
         clock: Clock,
         *,
-        on_lease_lost: Callable[[], None],
+        on_lease_lost: Callable[[str | None], None],
         on_news: Callable[[], None] = lambda: None,
         figures: WorkerFigures | None = None,
         hide: Callable[[str], str] = str,
@@ -87,7 +87,7 @@ class JobBoundary:
             self._figures.fenced_writes += 1
             self._fail(job, running, str(error))
             self._count(job, "failed", begun, says=_log.info)
-            self._on_lease_lost()
+            self._on_lease_lost(error.lease)
             return False
         except Exception as error:  # noqa: BLE001  # a job's boundary: it is recorded here
             known = isinstance(error, DarkHorsesError)

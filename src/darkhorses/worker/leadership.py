@@ -19,7 +19,7 @@ from datetime import timedelta
 import structlog
 
 from darkhorses.store.errors import LeaseLostError, StoreError
-from darkhorses.store.lease import LEASE_NAME
+from darkhorses.store.lease import Scope
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.lease import TTL, Lease
@@ -33,18 +33,23 @@ _ACQUIRE_PATIENCE = TTL + timedelta(seconds=2)
 
 
 class Leadership:
-    """Keeps trying to lead; ``on_gain`` and ``on_loss`` are awaited as it comes and goes."""
+    """Keeps trying to lead; ``on_gain`` and ``on_loss`` are awaited as it comes and goes.
+
+    What it leads in is said by the ``scope``: the regions, or what is done once for all.
+    """
 
     def __init__(
         self,
         database: Database,
         holder: str,
         *,
+        scope: Scope,
         on_gain: Callable[[Lease], Awaitable[None]],
         on_loss: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._holder = holder
+        self._scope = scope
         self._on_gain = on_gain
         self._on_loss = on_loss
         self._lease: Lease | None = None
@@ -56,9 +61,10 @@ class Leadership:
         """The lease while it is held."""
         return self._lease
 
-    def step_down(self) -> None:
-        """Say that a write was refused: another worker leads."""
-        self._lost.set()
+    def step_down(self, name: str | None = None) -> None:
+        """Say that a write under the lease of that name was refused: another worker leads."""
+        if name in (None, self._scope.name):
+            self._lost.set()
 
     async def run(self) -> None:
         """Lead whenever possible, until cancelled; the lease is released on the way out."""
@@ -77,7 +83,9 @@ class Leadership:
             async with self._database.transaction(
                 statement_timeout=TTL, patience=_ACQUIRE_PATIENCE
             ) as connection:
-                lease = await leases.acquire(connection, LEASE_NAME, self._holder)
+                lease = await leases.acquire(
+                    connection, self._scope.name, self._holder, duties=self._scope.duties
+                )
         except StoreError as error:
             self._note_database(str(error))
             return None
@@ -87,13 +95,13 @@ class Leadership:
     async def _lead(self, lease: Lease) -> None:
         self._lease = lease
         self._lost.clear()
-        _log.info("lease.acquired", holder=self._holder, epoch=lease.epoch)
+        _log.info("lease.acquired", lease=lease.name, holder=self._holder, epoch=lease.epoch)
         try:
             await self._on_gain(lease)
             await self._keep(lease)
         finally:
             await self._on_loss()
-        _log.warning("lease.lost", holder=self._holder, epoch=lease.epoch)
+        _log.warning("lease.lost", lease=lease.name, holder=self._holder, epoch=lease.epoch)
         self._lease = None
 
     async def _keep(self, lease: Lease) -> None:
@@ -132,7 +140,7 @@ class Leadership:
         except (StoreError, TimeoutError) as error:
             _log.warning("lease.release_failed", error=str(error))
         else:
-            _log.info("lease.released", holder=self._holder, epoch=lease.epoch)
+            _log.info("lease.released", lease=lease.name, holder=self._holder, epoch=lease.epoch)
 
     def _note_database(self, error: str | None) -> None:
         """Log once when the database goes away, and once when it is back."""

@@ -10,7 +10,7 @@ import msgspec
 from darkhorses.database import open_database
 from darkhorses.settings import Settings
 from darkhorses.store.errors import LeaseLostError, StoreError
-from darkhorses.store.lease import LEASE_NAME
+from darkhorses.store.lease import DONE_ONCE, Scope, collecting
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
@@ -34,7 +34,7 @@ class OneLook(msgspec.Struct, frozen=True, kw_only=True):
 async def look_once(settings: Settings, days: Sequence[date]) -> OneLook:
     """Look at the whole card of some days (none: today and tomorrow) and write what changed.
 
-    Raises LeaseLostError when a worker leads: two must not write.
+    Raises LeaseLostError when a worker collects one of the regions: two must not write.
     """
     access = feed_access(settings)
     async with (
@@ -42,7 +42,7 @@ async def look_once(settings: Settings, days: Sequence[date]) -> OneLook:
         RacingApi.open(access, clock=clock) as feed,
     ):
         await require_current_schema(database)
-        async with held_lease(database) as lease:
+        async with held_lease(database, collecting(settings.regions)) as lease:
             started = clock()
             live = LiveOdds(feed, Collector(database, clock), regions=settings.regions, clock=clock)
             found = await live.poll_cards(lease, days)
@@ -57,7 +57,7 @@ async def look_once(settings: Settings, days: Sequence[date]) -> OneLook:
 async def repair_once(settings: Settings) -> Repaired:
     """Repair the gaps of every race that is due, as far as the feed has room.
 
-    Raises LeaseLostError when a worker leads: two must not write.
+    Raises LeaseLostError when a worker collects one of the regions: two must not write.
     """
     access = feed_access(settings)
     async with (
@@ -65,8 +65,9 @@ async def repair_once(settings: Settings) -> Repaired:
         RacingApi.open(access, clock=clock) as feed,
     ):
         await require_current_schema(database)
-        async with held_lease(database) as lease:
-            return await GapRepair(feed, database, asyncio.Lock(), clock).run(lease)
+        repair = GapRepair(feed, database, asyncio.Lock(), clock, regions=settings.regions)
+        async with held_lease(database, collecting(settings.regions)) as lease:
+            return await repair.run(lease)
 
 
 async def refresh_statistics_once(settings: Settings) -> Refreshed:
@@ -81,15 +82,15 @@ async def refresh_statistics_once(settings: Settings) -> Refreshed:
         updater = Updater(
             database, clock=clock, card_interval=timedelta(seconds=settings.poll_interval)
         )
-        async with held_lease(database) as lease:
+        async with held_lease(database, DONE_ONCE) as lease:
             return await updater.refresh(lease)
 
 
 @asynccontextmanager
-async def held_lease(database: Database) -> AsyncIterator[Lease]:
-    """Hold the lease while the block runs; raises LeaseLostError when a worker holds it."""
+async def held_lease(database: Database, scope: Scope) -> AsyncIterator[Lease]:
+    """Hold a lease while the block runs; raises LeaseLostError when a worker has its duties."""
     async with database.transaction() as connection:
-        lease = await leases.acquire(connection, LEASE_NAME, worker_id())
+        lease = await leases.acquire(connection, scope.name, worker_id(), duties=scope.duties)
     if lease is None:
         raise LeaseLostError("a worker leads and runs its jobs already: stop it first")
     renewing = asyncio.create_task(_keep(database, lease))

@@ -49,27 +49,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval: timedelta
 
 
-class Shift:
-    """The jobs of one lease."""
+class Duties:
+    """Jobs and services under a lease, from when it is gained until it is lost."""
 
     def __init__(
         self,
         lease: Lease,
         *,
-        plan: Plan,
-        feed: RacingApi,
-        collector: Collector,
-        live: LiveOdds,
         boundary: JobBoundary,
         jobs: Sequence[ScheduledJob],
         clock: Callable[[], datetime],
         services: Sequence[Service] = (),
     ) -> None:
         self._lease = lease
-        self._plan = plan
-        self._feed = feed
-        self._collector = collector
-        self._live = live
         self._boundary = boundary
         self._jobs = jobs
         self._clock = clock
@@ -78,20 +70,12 @@ class Shift:
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
-        self._hot = HotRaces(self._look_at_race)
         self._tasks: set[asyncio.Task[object]] = set()
 
     def start(self) -> None:
-        """Begin: the live odds run at once, every job at its times."""
+        """Begin: every job at its times, some of them at once."""
         now = self._clock()
-        self._collector.forget()
         self._scheduler.start()
-        self._scheduler.add_job(
-            self._tracked(self._poll_cards),
-            IntervalTrigger(seconds=self._plan.poll_interval.total_seconds(), timezone=UTC),
-            id=LIVE_ODDS,
-            next_run_time=now,
-        )
         for job in self._jobs:
             self._scheduler.add_job(
                 self._tracked(partial(self._run, job)),
@@ -99,16 +83,13 @@ class Shift:
                 id=job.name,
                 **({"next_run_time": now} if job.at_once else {}),
             )
-        self._begin(self._hot.run(_IN_FLIGHT))
         for service in self._services:
             self._begin(service(self._lease))
 
     async def stop(self) -> None:
-        """End: no new job, the write in hand may finish, the rest is cancelled."""
+        """End: no new job, and what runs is cancelled."""
         self._scheduler.remove_all_jobs()
-        self._hot.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._collector.settled(), _FINISH_WRITE)
+        await self._settle()
         self._scheduler.shutdown(wait=False)
         tasks = list(self._tasks)
         for task in tasks:
@@ -125,6 +106,9 @@ class Shift:
             at = job.next_run_time.astimezone(UTC)
             runs[name] = min(runs.get(name, at), at)
         return runs
+
+    async def _settle(self) -> None:
+        """Let what must not be cut off end, within limits."""
 
     def _begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -144,18 +128,6 @@ class Shift:
 
         return run
 
-    async def _poll_cards(self) -> None:
-        async def work() -> Detail | None:
-            found = await self._live.poll_cards(self._lease)
-            await self._live.note_results(self._lease)
-            return found
-
-        await self._boundary.run(
-            LIVE_ODDS, work, reason=f"every {self._plan.poll_interval.total_seconds():g} s"
-        )
-        self._collector.drop_before(race_day(self._clock()) - timedelta(days=1))
-        self._schedule_races()
-
     async def _run(self, job: ScheduledJob) -> None:
         succeeded = await self._boundary.run(
             job.name,
@@ -168,6 +140,60 @@ class Shift:
             return
         again = min(self._clock() + job.again_after, scheduled.next_run_time)
         scheduled.modify(next_run_time=again)
+
+
+class Shift(Duties):
+    """The jobs of the lease of some regions: looking at their races beside everything else."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        plan: Plan,
+        feed: RacingApi,
+        collector: Collector,
+        live: LiveOdds,
+        boundary: JobBoundary,
+        jobs: Sequence[ScheduledJob],
+        clock: Callable[[], datetime],
+        services: Sequence[Service] = (),
+    ) -> None:
+        super().__init__(lease, boundary=boundary, jobs=jobs, clock=clock, services=services)
+        self._plan = plan
+        self._feed = feed
+        self._collector = collector
+        self._live = live
+        self._hot = HotRaces(self._look_at_race)
+
+    def start(self) -> None:
+        """Begin: the live odds run at once, every job at its times."""
+        self._collector.forget()
+        self._scheduler.add_job(
+            self._tracked(self._poll_cards),
+            IntervalTrigger(seconds=self._plan.poll_interval.total_seconds(), timezone=UTC),
+            id=LIVE_ODDS,
+            next_run_time=self._clock(),
+        )
+        super().start()
+        self._begin(self._hot.run(_IN_FLIGHT))
+
+    async def _settle(self) -> None:
+        """No race is looked at any more, and the write in hand may finish."""
+        self._hot.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._collector.settled(), _FINISH_WRITE)
+
+    async def _poll_cards(self) -> None:
+        async def work() -> Detail | None:
+            found = await self._live.poll_cards(self._lease)
+            await self._live.note_results(self._lease)
+            return found
+
+        await self._boundary.run(
+            LIVE_ODDS, work, reason=f"every {self._plan.poll_interval.total_seconds():g} s"
+        )
+        self._collector.drop_before(race_day(self._clock()) - timedelta(days=1))
+        self._schedule_races()
 
     def _schedule_races(self) -> None:
         """Give each race that is not over a trigger of its own, by what is known of it now."""

@@ -51,7 +51,9 @@ class Yard:
         self.feed = feed
         self.collector = Collector(self.database, self.clock)
         self.live = LiveOdds(feed, self.collector, regions=("ire",), clock=self.clock)
-        self.gaps = GapRepair(feed, self.database, self.collector.writing, self.clock)
+        self.gaps = GapRepair(
+            feed, self.database, self.collector.writing, self.clock, regions=("ire",)
+        )
 
     async def look(self, race_id: RaceId, *, at: datetime) -> None:
         self.clock.now = at

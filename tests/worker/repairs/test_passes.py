@@ -141,6 +141,22 @@ async def test_a_runner_that_cannot_be_read_is_given_up_and_the_race_says_so(
     assert stored.reason.startswith(f"1 of {stored.runners_asked} runners not read: the answer")
 
 
+async def test_races_of_regions_that_another_worker_collects_are_left_to_it(yard: Yard) -> None:
+    yard.clock.now = MORNING
+    await yard.rows(
+        "INSERT INTO ra_races (race_id, race_date, off_dt, off_time, course_id, course, region,"
+        " race_name, checked_at, revision) VALUES ('rac_x', $1, $2, '', '', '', 'GB', '', $2, 1)"
+        " RETURNING 1",
+        DAY,
+        MORNING,
+    )
+    done = await yard.repair(at=MORNING + HOUR)
+    assert (done.impossible, done.left, done.asked) == (0, 0, 0)
+
+    await yard.rows("UPDATE ra_races SET region = 'IRE' RETURNING 1")
+    assert (await yard.repair()).impossible == 1
+
+
 async def test_a_race_that_nobody_quoted_is_impossible_with_its_reason(yard: Yard) -> None:
     yard.clock.now = MORNING
     await yard.rows(

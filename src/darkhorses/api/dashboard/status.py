@@ -13,7 +13,7 @@ from darkhorses.api.races import PHASE_NAMES, Lens
 from darkhorses.api.reference import Kept
 from darkhorses.api.schedulers import SchedulerStatus
 from darkhorses.domain.stages import Stage, stage_at
-from darkhorses.store.lease import LeaseState, current_lease
+from darkhorses.store.lease import LeaseState, wanted_leases
 from darkhorses.store.poll_health import PollHealth, poll_health
 from darkhorses.store.pool import Database
 from darkhorses.store.quarantine import SetAside, count_set_aside, latest_set_aside
@@ -30,7 +30,7 @@ _SHOWN = 20
 class Operations(msgspec.Struct, frozen=True, kw_only=True):
     """What only the database knows of the service; ``polls`` by the beginning of their step."""
 
-    lease: LeaseState | None
+    leases: list[LeaseState]
     polls: Mapping[datetime, PollHealth]
     first_step: datetime
     set_aside: list[SetAside]
@@ -62,7 +62,7 @@ def operations(database: Database, clock: Callable[[], datetime]) -> Kept[Operat
         first_step = _step_of(clock()) - STEP * (STEPS - 1)
         async with database.connection() as connection:
             return Operations(
-                lease=await current_lease(connection),
+                leases=await wanted_leases(connection),
                 polls=await poll_health(connection, first_step, STEP),
                 first_step=first_step,
                 set_aside=await latest_set_aside(connection, _SHOWN),

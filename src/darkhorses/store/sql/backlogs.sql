@@ -1,11 +1,7 @@
 -- name: backlogs(first_day, most)^
--- What is left to do and who leads, for those who watch; counts of messages end at a limit.
+-- What is left to do, for those who watch; counts of messages end at a limit.
 SELECT
     (SELECT max(fetch_timestamp) FROM ra_odds_statistics) AS last_card_at,
-    coalesce((SELECT epoch FROM worker_lease WHERE name = 'live'), 0) AS lease_epoch,
-    coalesce(
-        (SELECT expires_at > clock_timestamp() FROM worker_lease WHERE name = 'live'), false
-    ) AS lease_is_live,
     (
         SELECT count(*) FROM race_days
         WHERE race_date >= :first_day AND (cards = 'missing' OR results = 'missing')

@@ -1,5 +1,5 @@
--- name: repairable_races(first_day)
--- Races from a day on that have no final repair, with what decides whether it is time for one.
+-- name: repairable_races(first_day, regions)
+-- Races of some regions from a day on that have no final repair, with what decides whether it is time for one.
 SELECT
     race.race_id, race.race_date, race.off_dt, lower(race.region) AS region, race.race_status,
     race.is_abandoned, race.odds_changed_at AS last_change_at,
@@ -12,6 +12,7 @@ SELECT
 FROM ra_races AS race
 LEFT JOIN ra_gap_repairs AS repair USING (race_id)
 WHERE race.race_date >= :first_day::date
+    AND lower(race.region) = ANY (:regions::text[])
     AND NOT coalesce(
         repair.occasion = 'end' AND repair.state IN ('repaired', 'impossible'), false
     );

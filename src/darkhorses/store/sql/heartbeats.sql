@@ -1,19 +1,19 @@
 -- name: heartbeats_all()
 -- What the workers last said, the leader first; their age by the database's clock.
 SELECT
-    worker_id, hostname, pid, version, role, started_at, beat_at, jobs, feed, figures,
+    worker_id, hostname, pid, version, role, started_at, beat_at, jobs, feed, figures, regions,
     clock_timestamp() - beat_at AS age
 FROM worker_heartbeats
 ORDER BY role, beat_at DESC, worker_id;
 
--- name: heartbeat_write(worker_id, hostname, pid, version, role, started_at, jobs, feed, figures)!
+-- name: heartbeat_write(worker_id, hostname, pid, version, role, started_at, jobs, feed, figures, regions)!
 -- Put down what a worker says now.
 INSERT INTO worker_heartbeats (
-    worker_id, hostname, pid, version, role, started_at, beat_at, jobs, feed, figures
+    worker_id, hostname, pid, version, role, started_at, beat_at, jobs, feed, figures, regions
 )
 VALUES (
     :worker_id, :hostname, :pid, :version, :role, :started_at, clock_timestamp(),
-    :jobs::jsonb, :feed::jsonb, :figures::jsonb
+    :jobs::jsonb, :feed::jsonb, :figures::jsonb, :regions::text[]
 )
 ON CONFLICT (worker_id) DO UPDATE SET
     hostname = excluded.hostname,
@@ -24,7 +24,8 @@ ON CONFLICT (worker_id) DO UPDATE SET
     beat_at = clock_timestamp(),
     jobs = excluded.jobs,
     feed = excluded.feed,
-    figures = excluded.figures;
+    figures = excluded.figures,
+    regions = excluded.regions;
 
 -- name: heartbeat_forget(worker_id)!
 -- Forget a worker that has stopped.

@@ -1,8 +1,32 @@
 -- name: lease_current(name)^
 -- Who holds the lease; it is live until it expires by the database's clock.
-SELECT name, holder, epoch, expires_at, expires_at > clock_timestamp() AS is_live
+SELECT name, holder, epoch, expires_at, expires_at > clock_timestamp() AS is_live, duties, taken_at,
+    clock_timestamp() AS read_at
 FROM worker_lease
 WHERE name = :name;
+
+-- name: leases_wanted(missed_for)
+-- Leases that are held, those that ended lately and left a duty to nobody, or else the last to end.
+WITH lease AS (
+    SELECT name, holder, epoch, expires_at, expires_at > now.at AS is_live, duties, taken_at,
+        now.at AS read_at, expires_at > now.at - :missed_for::interval AND taken_at IS NOT NULL AS is_recent
+    FROM worker_lease
+    CROSS JOIN (SELECT clock_timestamp() AS at) AS now
+    WHERE epoch > 0
+), held AS (
+    SELECT coalesce(array_agg(duty), '{}') AS duties
+    FROM lease, unnest(lease.duties) AS duty
+    WHERE is_live
+)
+SELECT name, holder, epoch, expires_at, is_live, lease.duties, taken_at, read_at
+FROM lease, held
+WHERE is_live
+    OR (is_recent AND NOT lease.duties <@ held.duties)
+    OR (
+        held.duties = '{}'
+        AND name = (SELECT last.name FROM lease AS last ORDER BY expires_at DESC, name LIMIT 1)
+    )
+ORDER BY name;
 
 -- name: lease_limit_wait(lock_timeout)^
 -- Limit how long this transaction waits for others' locks.
@@ -14,16 +38,35 @@ INSERT INTO worker_lease (name, holder, epoch, expires_at)
 VALUES (:name, '', 0, '-infinity')
 ON CONFLICT DO NOTHING;
 
+-- name: lease_is_in_the_way(name, duties)$
+-- Whether the lease is live, or another one for some of these duties.
+SELECT EXISTS (
+    SELECT FROM worker_lease
+    WHERE (name = :name OR duties && :duties::text[]) AND expires_at > clock_timestamp()
+);
+
+-- name: lease_choose_alone!
+-- Let nobody else take a lease for any duty until this transaction ends; the number is ours alone.
+SELECT pg_advisory_xact_lock(6548196);
+
+-- name: lease_end_overlapping(name, duties)!
+-- End the epochs of leases for some of these duties that are expired; waits for transactions that
+-- were fenced with them.
+UPDATE worker_lease
+SET epoch = epoch + 1
+WHERE name <> :name AND duties && :duties::text[] AND expires_at <= clock_timestamp();
+
 -- name: lease_lock_expired(name)^
 -- Lock the lease if it is expired; waits for transactions that were fenced with its epoch.
 SELECT epoch FROM worker_lease
 WHERE name = :name AND expires_at <= clock_timestamp()
 FOR UPDATE;
 
--- name: lease_take(name, holder, ttl)^
+-- name: lease_take(name, holder, ttl, duties)^
 -- Give the locked lease to a holder, with a new epoch and the whole time to live from now.
 UPDATE worker_lease
-SET holder = :holder, epoch = epoch + 1, expires_at = clock_timestamp() + :ttl::interval
+SET holder = :holder, epoch = epoch + 1, expires_at = clock_timestamp() + :ttl::interval,
+    duties = :duties::text[], taken_at = clock_timestamp()
 WHERE name = :name
 RETURNING name, holder, epoch;
 
@@ -57,3 +100,7 @@ SELECT
 SELECT epoch FROM worker_lease
 WHERE name = :name AND epoch = :epoch
 FOR KEY SHARE;
+
+-- name: lease_take_turn!
+-- Be the only one that adds to the market until this transaction ends; the number is ours alone.
+SELECT pg_advisory_xact_lock(6548197);

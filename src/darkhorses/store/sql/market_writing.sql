@@ -1,6 +1,7 @@
 -- name: next_revision$
--- The number of this write; taken inside the fenced transaction, so it follows commit order.
-SELECT nextval('market_revision');
+-- The number of this write; taken by whoever has the turn to write, so it follows commit order.
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(6548197))
+SELECT nextval('market_revision') FROM turn;
 
 -- name: ensure_change_partitions(race_days)
 -- Give the months of these race days partitions of their own.

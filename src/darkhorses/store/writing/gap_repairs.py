@@ -15,7 +15,7 @@ from darkhorses.domain.repairs import AddedPrice, Occasion, RaceGaps, Repairable
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.writing import outbox
-from darkhorses.store.writing.lease import Lease, writing_transaction
+from darkhorses.store.writing.lease import Lease, take_turn, writing_transaction
 from darkhorses.store.writing.market import set_aside
 
 
@@ -102,6 +102,7 @@ async def write_repair(
     """
     race = repair.race
     async with writing_transaction(database, lease) as connection:
+        await take_turn(connection)
         found = await queries.repair_lock(connection, race_id=race.race_id)
         if found is None or (found["occasion"], found["state"]) != (
             repair.occasion.value,

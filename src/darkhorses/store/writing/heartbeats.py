@@ -24,6 +24,7 @@ async def beat(connection: Connection, heartbeat: Heartbeat) -> None:
         jobs=msgspec.json.encode(heartbeat.jobs).decode(),
         feed=msgspec.json.encode(heartbeat.feed).decode(),
         figures=msgspec.json.encode(heartbeat.figures).decode(),
+        regions=list(heartbeat.regions),
     )
 
 

@@ -19,17 +19,23 @@ sessions out: two workers would both have one.
 
 Invariants:
 
-- An epoch is given out once. It grows with every takeover and with nothing else.
+- An epoch is given out once. It grows with every takeover, of this lease or of one that shares a
+  duty with it, and with nothing else.
+- Leases that share a duty are never live at once. Whoever takes one ends the epochs of those that
+  expired, so that their holders can neither renew nor write; taking is one at a time.
 - Every writing transaction fences itself first: it locks the row of its epoch FOR KEY SHARE.
   A takeover changes the key (name, epoch), so it waits until the transactions in flight have
   committed or rolled back; whoever fences after it finds no row. So no write of an older epoch
   becomes visible after the first read of a newer one.
 - Renewing changes no key column and waits for nobody; nor does asking for a lease that is live.
+- Holders of leases that share no duty write at the same time, but one at a time adds to the market:
+  it has the turn from before it takes a number until its transaction ends, so numbers of
+  revisions and of the change log follow the order of commits over all workers.
 - A writer that is stopped in the middle of a transaction cannot hold a takeover off for ever:
   the fence limits its statements, its silence and the whole of it, and the database cuts it off.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -37,6 +43,7 @@ import asyncpg
 import msgspec
 
 from darkhorses.store.errors import LeaseLostError
+from darkhorses.store.lease import ALL_REGIONS, LIVE, collecting
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 
@@ -59,17 +66,39 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def acquire(
-    connection: Connection, name: str, holder: str, ttl: timedelta = TTL
+    connection: Connection,
+    name: str,
+    holder: str,
+    ttl: timedelta = TTL,
+    *,
+    duties: Collection[str] | None = None,
 ) -> Lease | None:
-    """Take a lease that is free or expired; None while another holds it or is still writing."""
+    """Take a lease that is free or expired; None while another holds it or is still writing.
+
+    Also None while one of its ``duties`` is under another live lease; by default ``live`` is for
+    all there are, and a lease of another name for none.
+    """
+    if duties is None:
+        duties = collecting(ALL_REGIONS).duties if name == LIVE else ()
+    mine = list(duties)
     try:
         async with connection.transaction():
             await queries.lease_limit_wait(connection, lock_timeout=_ACQUIRE_WAIT)
             await queries.lease_create(connection, name=name)
+            if await queries.lease_is_in_the_way(connection, name=name, duties=mine):
+                return None
+            # Everybody takes this before rows of leases, so that no two wait for each other.
+            await queries.lease_choose_alone(connection)
             # Locked first and given its expiry after: the wait is not to use the time up.
             if await queries.lease_lock_expired(connection, name=name) is None:
                 return None
-            row = await queries.lease_take(connection, name=name, holder=holder, ttl=ttl)
+            await queries.lease_end_overlapping(connection, name=name, duties=mine)
+            # One that its holder renewed meanwhile was not ended.
+            if await queries.lease_is_in_the_way(connection, name=name, duties=mine):
+                return None
+            row = await queries.lease_take(
+                connection, name=name, holder=holder, ttl=ttl, duties=mine
+            )
             return Lease(**dict(row))
     except asyncpg.LockNotAvailableError:
         return None
@@ -114,8 +143,17 @@ async def writing_transaction(database: Database, lease: Lease) -> AsyncIterator
         yield connection
 
 
+async def take_turn(connection: Connection) -> None:
+    """Wait until nobody else adds to the market, and keep others waiting until the end.
+
+    For transactions that lock what writers of the market lock, before they do.
+    """
+    await queries.lease_take_turn(connection)
+
+
 def _lost(lease: Lease) -> LeaseLostError:
     return LeaseLostError(
         f"{lease.holder} no longer holds the lease {lease.name!r} (epoch {lease.epoch}): "
-        f"another worker leads"
+        f"another worker leads",
+        lease=lease.name,
     )

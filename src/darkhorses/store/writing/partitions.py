@@ -2,7 +2,8 @@
 
 No entry of the log is changed by it, so these transactions carry no fence; two that make the same
 month wait for each other. What they lock against live odds they lock last, for an instant, and
-``writing`` is held then: a write of this process is never met half-way.
+``writing`` is held then, and the turn to write: a write of the market is never met half-way, of
+this process or of one that collects other regions.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import asyncpg
 from darkhorses.store.errors import DatabaseBusyError
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
+from darkhorses.store.writing.lease import take_turn
 
 _LOCK_LIMIT = "2s"
 _STATEMENT_LIMIT = "10min"
@@ -28,6 +30,7 @@ async def make_partition(database: Database, month: date, *, writing: asyncio.Lo
     when others did not let go of a lock in time: nothing has changed then.
     """
     async with writing, _limited(database) as connection:
+        await take_turn(connection)
         moved: int | None = await queries.partition_begin(connection, first_day=month)
         if moved is not None:
             await queries.partition_attach(connection, first_day=month)
@@ -47,6 +50,7 @@ async def move_into_partition(
         if moved is None:
             return None
         async with writing:
+            await take_turn(connection)
             try:
                 await queries.partition_attach(connection, first_day=month)
             except asyncpg.CheckViolationError as error:
@@ -59,6 +63,7 @@ async def move_into_partition(
 async def detach_partition(database: Database, month: date, *, writing: asyncio.Lock) -> None:
     """Leave a month as a table of its own, which no reader of the log sees."""
     async with writing, _limited(database) as connection:
+        await take_turn(connection)
         await queries.partition_detach(connection, first_day=month)
 
 
@@ -67,6 +72,7 @@ async def drop_partition(
 ) -> None:
     """Remove a month whose newest change has this number; raises DatabaseBusyError otherwise."""
     async with writing, _limited(database) as connection:
+        await take_turn(connection)
         if await queries.partition_detach(connection, first_day=month) != newest:
             raise DatabaseBusyError(f"changes of {month:%B %Y} came after it was exported")
         await queries.partition_drop(connection, first_day=month)

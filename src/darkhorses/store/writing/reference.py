@@ -6,7 +6,7 @@ from datetime import datetime
 from darkhorses.domain.races import Course
 from darkhorses.store.pool import Database
 from darkhorses.store.queries import queries
-from darkhorses.store.writing.lease import Lease, writing_transaction
+from darkhorses.store.writing.lease import Lease, take_turn, writing_transaction
 
 
 async def write_reference(
@@ -14,6 +14,7 @@ async def write_reference(
 ) -> None:
     """Write courses; bookmakers without a quote since ``quiet_since`` become inactive."""
     async with writing_transaction(database, lease) as connection:
+        await take_turn(connection)
         await queries.upsert_courses(
             connection,
             course_ids=[course.course_id for course in courses],
