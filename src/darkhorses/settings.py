@@ -4,34 +4,26 @@ A setting is a field of ``Settings``: its type and limits, its default, its vari
 stand together, and the README's table is checked against them.
 """
 
-import base64
 import ipaddress
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
-from urllib.parse import unquote, urlsplit
 
 import dotenv
 import msgspec
 from msgspec import Meta
 
+from darkhorses.domain.addresses import is_address, read_origin, reads_each
 from darkhorses.domain.errors import SettingError
-from darkhorses.domain.redaction import Redaction
+from darkhorses.domain.redaction import Redaction, hiding_all_of
 
 _IGNORED = {
     "SUPABASE_URL": "DATABASE_URL (the session pooler's address, port 5432)",
     "SUPABASE_SERVICE_KEY": "DATABASE_URL (it carries the database's password)",
 }
 
-_ORIGIN = re.compile(r"https?://[^/?#\s]+")
-
-
 _IGNORED_SECRETS = {"SUPABASE_SERVICE_KEY"}
-_PASSWORD_BESIDE = re.compile(r"[?&](?:ssl)?password=([^&]+)")
-_END_OF_HOST = re.compile("[/?#]")
-_WITH_USER = re.compile(r"[^:/]+://(?P<user>[^:@/]*):?(?P<password>.*)@")
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,28 +348,16 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     )
     for field, may_have_user in addresses:
         url = getattr(settings, field)
-        if url is not None and not _is_address(url, may_have_user=may_have_user):
+        if url is not None and not is_address(url, may_have_user=may_have_user):
             raise _wrong(variables()[field], hide(url))
     if settings.database_replica_url is not None and settings.database_url is None:
         raise _wrong(variables()["database_replica_url"], hide(settings.database_replica_url))
-    for field, read in (("trusted_proxies", ipaddress.ip_network), ("cors_origins", _origin)):
-        if not _reads_each(getattr(settings, field), read):
+    for field, read in (("trusted_proxies", ipaddress.ip_network), ("cors_origins", read_origin)):
+        if not reads_each(getattr(settings, field), read):
             # As it was given: parts of it are in small letters by now, and would not be known.
             variable = variables()[field]
             raise _wrong(variable, hide(environment[variable.name]))
     return settings
-
-
-def _is_address(url: str, *, may_have_user: bool) -> bool:
-    """Whether an address can be taken apart; what cannot is told by nobody else without it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    if may_have_user:
-        return parts.scheme in ("postgresql", "postgres")
-    return bool(parts.hostname) and "@" not in parts.netloc
 
 
 def redaction_of(environment: Mapping[str, str]) -> Redaction:
@@ -385,20 +365,11 @@ def redaction_of(environment: Mapping[str, str]) -> Redaction:
     names = {
         variable.name for variable in variables().values() if variable.secret
     } | _IGNORED_SECRETS
-    secrets = {text for name in names if (text := environment.get(name, "").strip())}
-    # Not taken apart as an address: a password with a slash makes it none.
-    found = [match for text in secrets if (match := _WITH_USER.match(text))]
-    passwords = {match["password"] or match["user"] for match in found}
-    users = {match["user"] for match in found if match["password"]}
-    username = environment.get("RACING_API_USERNAME", "").strip()
-    password = environment.get("RACING_API_PASSWORD", "").strip()
-    passwords |= {word for text in secrets for word in _PASSWORD_BESIDE.findall(text)}
-    # What takes such an address apart ends it at the slash, and tells the rest of it.
-    passwords |= {_END_OF_HOST.split(word)[0] for word in passwords}
-    secrets |= passwords | {unquote(word) for word in passwords}
-    secrets.add(base64.b64encode(f"{username}:{password}".encode()).decode())
-    # Somebody's password is his name, as in a demo: then it is a word of every other line.
-    return Redaction(secrets - users - {username})
+    return hiding_all_of(
+        {text for name in names if (text := environment.get(name, "").strip())},
+        username=environment.get("RACING_API_USERNAME", "").strip(),
+        password=environment.get("RACING_API_PASSWORD", "").strip(),
+    )
 
 
 def ignored_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -419,20 +390,6 @@ def _read(variable: Variable, text: str, hint: Any, hide: Redaction) -> Any:
     if value == ():
         raise _wrong(variable, hide(text))
     return value
-
-
-def _reads_each(parts: Iterable[str], read: Callable[[str], object]) -> bool:
-    try:
-        for part in parts:
-            read(part)
-    except ValueError:
-        return False
-    return True
-
-
-def _origin(text: str) -> None:
-    if text != "*" and not _ORIGIN.fullmatch(text):
-        raise ValueError(text)
 
 
 def _wrong(variable: Variable, text: str) -> SettingError:

@@ -4,8 +4,10 @@ No message is meant to carry a secret. A library, a proxy or the feed may put on
 the same, so what goes to logs, to a terminal and into errors that are kept passes through here.
 """
 
+import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from urllib.parse import unquote
 
 HIDDEN = "[hidden]"
 _SHORTEST = 6
@@ -20,6 +22,10 @@ _SHAPES = (
     # A key to the API; its id, which is public, says whose it is.
     (re.compile(r"\b(dhk_[a-z0-9]{10}_)[\w-]+"), rf"\1{HIDDEN}"),
 )
+
+_PASSWORD_BESIDE = re.compile(r"[?&](?:ssl)?password=([^&]+)")
+_END_OF_HOST = re.compile("[/?#]")
+_WITH_USER = re.compile(r"[^:/]+://(?P<user>[^:@/]*):?(?P<password>.*)@")
 
 
 class Redaction:
@@ -43,3 +49,21 @@ class Redaction:
 
     def __repr__(self) -> str:
         return "Redaction(…)"
+
+
+def hiding_all_of(secrets: Collection[str], *, username: str, password: str) -> Redaction:
+    """Hides secrets, among them addresses with a password, in the forms in which they travel.
+
+    ``username`` and ``password`` are those at the feed, which travel as one word.
+    """
+    # Not taken apart as an address: a password with a slash makes it none.
+    found = [match for text in secrets if (match := _WITH_USER.match(text))]
+    passwords = {match["password"] or match["user"] for match in found}
+    users = {match["user"] for match in found if match["password"]}
+    passwords |= {word for text in secrets for word in _PASSWORD_BESIDE.findall(text)}
+    # What takes such an address apart ends it at the slash, and tells the rest of it.
+    passwords |= {_END_OF_HOST.split(word)[0] for word in passwords}
+    hidden = {*secrets, *passwords, *map(unquote, passwords)}
+    hidden.add(base64.b64encode(f"{username}:{password}".encode()).decode())
+    # Somebody's password is his name, as in a demo: then it is a word of every other line.
+    return Redaction(hidden - users - {username})
