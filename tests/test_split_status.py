@@ -63,6 +63,18 @@ async def test_a_region_without_a_leader_is_unhealthy(
     assert (result.returncode, msgspec.json.decode(result.stdout)["missed"]) == (3, ["gb"])
 
 
+async def test_that_nobody_leads_at_all_is_one_line(database: Database) -> None:
+    await split(database)
+    for scope in (GB, IRE, DONE_ONCE):
+        await die(database, scope)
+
+    status = await look(database, NOON)
+
+    assert (status.healthy, status.missed) == (False, ("gb", "ire", "once"))
+    assert lines(status)[0] == "leader      none: start `darkhorses worker`"
+    assert [line for line in lines(status) if line.startswith("leader")] == lines(status)[:1]
+
+
 async def test_of_two_regions_the_job_that_fares_worse_is_told(database: Database) -> None:
     await split(database, of_gb=FAILED)
 

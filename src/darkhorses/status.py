@@ -116,7 +116,7 @@ def lines(status: Status) -> list[str]:
 
 def _leaders(status: Status) -> Iterator[str]:
     """Who leads: one line where one worker collects everything, else one for each duty."""
-    if all(lease.name == LIVE for lease in status.leases):
+    if not status.leaders or all(lease.name == LIVE for lease in status.leases):
         yield f"leader      {_named(status.leader)}"
         return
     for worker in status.leaders:
