@@ -1,10 +1,10 @@
 """Who wrote what, and by which epoch: triggers that sign every statement that was committed.
 
 A worker is known to the triggers by the role with which it connects (``named``), which every
-pooler passes on. They note which epoch of its lease stood when its transaction wrote (of that of
-its regions, or of ``once`` for what is done once for all), and a fenced transaction keeps that epoch
-from ending; so a signature whose writer is not the one who acquired its epoch is a write by a
-leader of the past.
+pooler passes on. They note which epoch of its lease (that of its regions, or ``once`` for what is
+done once for all) stood when its transaction wrote, and a fenced transaction keeps that epoch from
+ending; so a signature whose writer is not the one who acquired its epoch is a write by a leader of
+the past.
 """
 
 from collections.abc import Mapping
@@ -40,12 +40,14 @@ _CREATE_ROLES = """
 """
 _INSTALL = """
     CREATE TABLE signatures (
-        writer text, lease text, epoch bigint, relation text, at timestamptz DEFAULT clock_timestamp()
+        writer text, lease text, epoch bigint, relation text,
+        at timestamptz DEFAULT clock_timestamp()
     );
     CREATE TABLE signing (writers text, lease text);
     CREATE FUNCTION sign() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE of_regions text := (
-        SELECT lease FROM signing WHERE session_user LIKE writers ORDER BY length(writers) DESC LIMIT 1
+        SELECT lease FROM signing WHERE session_user LIKE writers
+        ORDER BY length(writers) DESC LIMIT 1
     );
     BEGIN
         INSERT INTO signatures (writer, lease, epoch, relation)
