@@ -181,7 +181,9 @@ async def test_writers_of_different_regions_take_turns_so_numbers_follow_commits
                 return number
 
         beside = asyncio.create_task(write_beside())
-        await somebody_waits(connection)
+        waiting = asyncio.create_task(somebody_waits(connection))
+        await asyncio.wait([beside, waiting], return_when=asyncio.FIRST_COMPLETED)
+        assert not beside.done()
         assert await connection.fetchval("SELECT last_value FROM market_revision") == revision
 
     assert await beside == revision + 1
