@@ -194,7 +194,12 @@ async def _stop(connection: Connection, next_statement: Callable[[], Awaitable[o
 async def _transaction(connection: Connection, **options: Any) -> AsyncIterator[None]:
     """A transaction as asyncpg's own, but that the end of a cancelled one is not waited for."""
     transaction = connection.transaction(**options)
-    await transaction.start()
+    try:
+        await transaction.start()
+    except asyncio.CancelledError:
+        # It may have begun all the same, and asyncpg would say so when the connection comes back.
+        connection.terminate()
+        raise
     try:
         yield
     except asyncio.CancelledError:
