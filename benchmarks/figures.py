@@ -7,19 +7,34 @@ from pathlib import Path
 import msgspec
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured for one goal; ``limit`` is what the runs are divided by, None for none.
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run measures: so many ``runs`` of each figure, a day ``times`` as big, so many changes.
 
-    ``goal`` is the most that the median may be, as a ratio where there is a limit and in ``unit``
-    otherwise.
+    What a module cannot use it leaves.
+    """
+
+    runs: int = 15
+    times: int = 1
+    changes: int = 1_000_000
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured, in ``unit``; ``limit`` is what the runs are divided by, None for none.
+
+    ``goal`` is the most that the median may be (``at_least``: the least), as a ratio where there
+    is a limit and in ``unit`` otherwise; None for a figure that says how things are. ``plain`` is
+    what a plain program with the same features took.
     """
 
     name: str
     unit: str
-    goal: float
     runs: tuple[float, ...]
+    goal: float | None = None
+    at_least: bool = False
     limit: tuple[float, ...] | None = None
     limit_name: str = ""
+    plain: tuple[float, ...] | None = None
+    plain_name: str = ""
 
     @property
     def value(self) -> float:
@@ -28,26 +43,41 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return median if self.limit is None else median / statistics.median(self.limit)
 
     @property
+    def part(self) -> float | None:
+        """How much of the goal is used: 1 and less is reached; None without a goal."""
+        if self.goal is None:
+            return None
+        return self.goal / self.value if self.at_least else self.value / self.goal
+
+    @property
     def reached(self) -> bool:
-        """Whether the goal is reached."""
-        return self.value <= self.goal
+        """Whether the goal is reached; True without one."""
+        return self.part is None or self.part <= 1
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """All figures in Markdown; runs and limits by least, median, most."""
+    """All figures in Markdown; runs, limits and plain programs by least, median, most."""
     lines = [
-        "| part of the goal | reached | value | goal | figure | runs | limit |",
-        "|---:|---|---:|---:|---|---|---|",
+        "| part of the goal | reached | value | goal | figure | runs | limit | plain |",
+        "|---:|---|---:|---:|---|---|---|---|",
     ]
-    for one in figures:
-        unit = "times" if one.limit is not None else one.unit
-        limit = f"{one.limit_name}: {_spread(one.limit, one.unit)}" if one.limit else "-"
-        lines.append(
-            f"| {one.value / one.goal:.2f} | {'yes' if one.reached else 'NO'} "
-            f"| {one.value:.3g} {unit} | {one.goal:g} {unit} | {one.name} "
-            f"| {_spread(one.runs, one.unit)} | {limit} |"
-        )
+    lines += ["| " + " | ".join(_cells(one)) + " |" for one in figures]
     return "\n".join(lines)
+
+
+def _cells(one: Figure) -> list[str]:
+    unit = "times" if one.limit is not None else one.unit
+    goal = "-" if one.goal is None else f"{'≥' if one.at_least else '≤'} {one.goal:g} {unit}"
+    return [
+        "-" if one.part is None else f"{one.part:.2f}",
+        "-" if one.part is None else "yes" if one.reached else "NO",
+        f"{one.value:.3g} {unit}",
+        goal,
+        one.name,
+        _spread(one.runs, one.unit),
+        _beside(one.limit_name, one.limit, one.unit),
+        _beside(one.plain_name, one.plain, one.unit),
+    ]
 
 
 def compare(before: Sequence[Figure], after: Sequence[Figure]) -> str:
@@ -71,6 +101,10 @@ def save(path: Path, figures: Sequence[Figure]) -> None:
 def load(path: Path) -> list[Figure]:
     """Read figures that were saved; raises msgspec.MsgspecError when they are none."""
     return msgspec.json.decode(path.read_bytes(), type=list[Figure])
+
+
+def _beside(name: str, values: Sequence[float] | None, unit: str) -> str:
+    return f"{name}: {_spread(values, unit)}" if values else "-"
 
 
 def _spread(values: Sequence[float], unit: str) -> str:
