@@ -73,7 +73,7 @@ SELECT * FROM ra_odds_changes
 WHERE race_date BETWEEN :from_day::date AND :to_day::date
     AND (:bookmaker::text IS NULL OR bookmaker_id = :bookmaker::text)
     AND (:race_id::text IS NULL OR race_id = :race_id::text)
-ORDER BY change_id;
+ORDER BY change_id / 128, change_id;
 
 -- name: export_odds_changes_count(from_day, to_day, bookmaker, race_id)$
 -- How many rows such an export has.

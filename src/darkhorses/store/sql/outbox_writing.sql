@@ -10,7 +10,13 @@ SELECT
     ) AS recipients,
     CASE
         WHEN EXISTS (SELECT FROM webhooks WHERE state = 'active' AND 'price' = ANY (events))
-        THEN (SELECT coalesce(max(change_id), 0) FROM ra_odds_changes)
+        THEN (
+            SELECT coalesce(max(change_id), 0)
+            FROM (
+                SELECT change_id FROM ra_odds_changes
+                ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
+            ) AS newest_block
+        )
     END AS change_id;
 
 -- name: outbox_logged_prices(change_id)
@@ -23,7 +29,7 @@ FROM ra_odds_changes AS log
 JOIN ra_races AS races USING (race_id)
 LEFT JOIN ra_runners AS runners USING (race_id, horse_id)
 LEFT JOIN ra_odds_live AS live USING (race_id, horse_id, bookmaker_id)
-WHERE log.change_id > :change_id
+WHERE log.change_id / 128 >= :change_id::bigint / 128 AND log.change_id > :change_id
 ORDER BY log.change_id;
 
 -- name: outbox_take_numbers(webhook_ids, counts)

@@ -8,7 +8,11 @@ SELECT change_id FROM statistics_progress FOR UPDATE;
 
 -- name: statistics_newest_change$
 -- The newest change of the log; its numbers follow the order of commits.
-SELECT coalesce(max(change_id), 0) FROM ra_odds_changes;
+SELECT coalesce(max(change_id), 0)
+FROM (
+    SELECT change_id FROM ra_odds_changes
+    ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
+) AS newest_block;
 
 -- name: statistics_count_changes(after, up_to)$
 -- Add the changes of a stretch of the log to the sums and move the cursor; how many there were.
@@ -17,7 +21,8 @@ WITH batch AS MATERIALIZED (
         odds_decimal IS NULL AS is_pulled,
         date_trunc('hour', coalesce(changed_at, seen_at), 'UTC') AS hour
     FROM ra_odds_changes
-    WHERE change_id > :after AND change_id <= :up_to
+    WHERE change_id / 128 BETWEEN :after::bigint / 128 AND :up_to::bigint / 128
+        AND change_id > :after AND change_id <= :up_to
 ), by_race AS MATERIALIZED (
     SELECT race_id, max(race_date) AS race_date, count(*) AS changes, max(change_id) AS newest
     FROM batch
