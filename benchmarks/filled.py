@@ -139,22 +139,37 @@ FILL_RUNNERS = """
     SELECT 'rac_' || 11000000 + r, 'hrs_' || 10000000 + (r * 10 + h) % 30000, 'Horse', 1
     FROM generate_series($1::int, $2::int - 1) AS r, generate_series(0, 9) AS h
 """
+NUMBER_RACES = """
+    INSERT INTO odds_log_races (race_no, race_id)
+    SELECT first_race_no($1::date + r / 30) + r % 30, 'rac_' || 11000000 + r
+    FROM generate_series($2::int, $3::int - 1) AS r
+"""
+NUMBER_RUNNERS = """
+    INSERT INTO odds_log_runners (race_no, runner_no, horse_id)
+    SELECT first_race_no($1::date + r / 30) + r % 30, 1 + h,
+        'hrs_' || 10000000 + (r * 10 + h) % 30000
+    FROM generate_series($2::int, $3::int - 1) AS r, generate_series(0, 9) AS h
+"""
+NUMBERS = """
+    SELECT
+        (SELECT array_agg(odds_log_bookmaker(id)) FROM unnest($1::text[]) AS id),
+        (SELECT array_agg(odds_log_price(d, f)) FROM unnest($3::numeric[], $2::text[]) AS p (d, f)),
+        (SELECT array_agg(odds_log_price(d, NULL)) FROM unnest($3::numeric[]) AS d)
+"""
 # A runner's prices wander by a step or two about a place of its own on the ladder.
 FILL_CHANGES = """
-    INSERT INTO ra_odds_changes (
-        change_id, race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional,
-        changed_at, seen_at, source
+    INSERT INTO odds_log (
+        change_id, changed_at, seen_at, race_no, bookmaker_no, price_no, runner_no, is_repair
     ) OVERRIDING SYSTEM VALUE
     SELECT $2::bigint * 1000 + row_number() OVER (ORDER BY day, seen_at, race, n),
-        day, 'rac_' || 11000000 + race, 'hrs_' || 10000000 + (race * 10 + h) % 30000,
-        ($4::text[])[1 + n % 20],
+        date_trunc('second', seen_at) - interval '7 seconds', seen_at,
+        first_race_no(day) + race % 30, ($4::int[])[1 + n % 20],
         CASE
             WHEN n % 97 = 0 THEN NULL
-            WHEN n % 20 >= 18 THEN ($6::numeric[])[step] + (h % 5) * 0.02
-            ELSE ($6::numeric[])[step]
+            WHEN n % 20 >= 18 THEN ($6::int[])[step]
+            ELSE ($5::int[])[step]
         END,
-        CASE WHEN n % 97 > 0 AND n % 20 < 18 THEN ($5::text[])[step] END,
-        date_trunc('second', seen_at) - interval '7 seconds', seen_at, 'poll'
+        1 + h, false
     FROM (
         SELECT day, race, n, h,
             4 + h * 5 + (hashint4(race * 1000 + n) & 3) AS step,
@@ -175,7 +190,17 @@ RACES_SO_FAR = """
     SELECT count(*)::int FROM ra_races WHERE race_id BETWEEN 'rac_11000000' AND 'rac_11999999'
 """
 GO_ON_COUNTING = """
-    SELECT setval(pg_get_serial_sequence('ra_odds_changes', 'change_id'), greatest($1::bigint, 1))
+    SELECT setval(pg_get_serial_sequence('odds_log', 'change_id'), greatest($1::bigint, 1))
+"""
+SIZE_OF_LOG = """
+    SELECT sum(pg_total_relation_size(relid))::float8
+    FROM (
+        SELECT relid FROM pg_partition_tree('odds_log') WHERE isleaf
+        UNION ALL
+        SELECT unnest(ARRAY[
+            'odds_log_races', 'odds_log_runners', 'odds_log_bookmakers', 'odds_log_prices'
+        ]::regclass[])
+    ) AS tables
 """
 PARTITIONS = """
     SELECT ensure_odds_changes_partition($1::date + d) FROM generate_series(0, $2::int) AS d
@@ -312,9 +337,12 @@ async def _fill(url: str, changes: int) -> None:
             await connection.execute(PARTITIONS, first_day, days + 1)
             await connection.execute(FILL_RACES, first_day, 0, races)
             await connection.execute(FILL_RUNNERS, 0, races)
+            await connection.execute(NUMBER_RACES, first_day, 0, races)
+            await connection.execute(NUMBER_RUNNERS, first_day, 0, races)
+            numbers = await _numbers(connection)
         months = _months(first_day, days)
         await asyncio.gather(
-            *(_fill_log(database, first_day, months[n::WRITERS]) for n in range(WRITERS))
+            *(_fill_log(database, first_day, numbers, months[n::WRITERS]) for n in range(WRITERS))
         )
         await asyncio.gather(
             *(_fill_past(database, midnight, past_races, half) for half in range(WRITERS))
@@ -342,13 +370,15 @@ def _months(first_day: date, days: int) -> list[range]:
     return [range(numbers[0], numbers[-1] + 1) for numbers in found]
 
 
-async def _fill_log(database: Database, first_day: date, months: Sequence[range]) -> None:
+async def _fill_log(
+    database: Database, first_day: date, numbers: Sequence[object], months: Sequence[range]
+) -> None:
     async with database.connection(patience=None) as connection:
         for month in months:
             for first in month[::DAYS_AT_ONCE]:
                 last = min(first + DAYS_AT_ONCE, month.stop)
                 part = first * RACES_A_DAY, last * RACES_A_DAY
-                await connection.execute(FILL_CHANGES, first_day, *part, *_prices())
+                await connection.execute(FILL_CHANGES, first_day, *part, *numbers)
 
 
 async def _fill_past(database: Database, midnight: date, races: int, half: int) -> None:
@@ -369,21 +399,22 @@ async def more_races(database: Database, races: int) -> date:
         await connection.execute(PARTITIONS, day, 0)
         await connection.execute(FILL_RACES, first_day, first, last)
         await connection.execute(FILL_RUNNERS, first, last)
-        await connection.execute(MORE_CHANGES, first_day, first, last, *_prices())
+        await connection.execute(NUMBER_RACES, first_day, first, last)
+        await connection.execute(NUMBER_RUNNERS, first_day, first, last)
+        numbers = await _numbers(connection)
+        await connection.execute(MORE_CHANGES, first_day, first, last, *numbers)
     return day
 
 
-def _prices() -> tuple[Sequence[str], Sequence[str], list[Decimal]]:
-    """Bookmakers, and the ladder as fractions and as decimals."""
+async def _numbers(connection: Connection) -> Sequence[object]:
+    """The log's numbers of bookmakers, and of the ladder's steps at bookmakers and exchanges."""
     steps = [Fraction(step) for step in LADDER]
     decimals = [round(Decimal(1 + step.numerator / step.denominator), 2) for step in steps]
-    return BOOKMAKERS, LADDER, decimals
+    numbers = await connection.fetchrow(NUMBERS, BOOKMAKERS, LADDER, decimals)
+    return tuple(numbers or ())
 
 
 async def size_of_log(connection: Connection) -> float:
-    """Bytes of the change log, with its indexes and whatever its entries are told by."""
-    size: float = await connection.fetchval(
-        "SELECT sum(pg_total_relation_size(relid))::float8"
-        " FROM pg_partition_tree('ra_odds_changes') WHERE isleaf"
-    )
+    """Bytes of the change log, with its indexes and the numbers that its entries are told by."""
+    size: float = await connection.fetchval(SIZE_OF_LOG)
     return size

@@ -79,20 +79,50 @@ async def fill_changes(connection: Connection, count: int, *, first_day: date = 
         first_day,
         count,
     )
-    await connection.execute(
-        """
-        INSERT INTO ra_odds_changes (
-            race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at,
-            seen_at, source
+    async with connection.transaction():
+        await connection.execute(
+            """
+            CREATE TEMPORARY TABLE told ON COMMIT DROP AS
+            SELECT
+                $1::date + n / 20000 AS race_date, 'rac_' || n / 1000 AS race_id,
+                'hrs_' || n / 1000 || '_' || n % 12 AS horse_id,
+                'bookmaker' || n % 28 AS bookmaker_id,
+                CASE WHEN n % 50 > 0 THEN 1.01 + n % 777 * 0.125 END AS odds_decimal,
+                CASE WHEN n % 3 = 0 AND n % 50 > 0 THEN n % 777 || '/8' END AS odds_fractional,
+                CASE
+                    WHEN n % 7 > 0 THEN timestamptz '2026-03-01 09:00Z' + n * interval '10 ms'
+                END AS changed_at,
+                timestamptz '2026-03-01 09:00Z' + n * interval '11.000001 ms' AS seen_at, n
+            FROM generate_series(0, $2 - 1) AS n
+            """,
+            first_day,
+            count,
         )
-        SELECT
-            $1::date + n / 20000, 'rac_' || n / 1000, 'hrs_' || n / 1000 || '_' || n % 12,
-            'bookmaker' || n % 28, CASE WHEN n % 50 > 0 THEN 1.01 + n % 777 * 0.125 END,
-            CASE WHEN n % 3 = 0 AND n % 50 > 0 THEN n % 777 || '/8' END,
-            CASE WHEN n % 7 > 0 THEN timestamptz '2026-03-01 09:00Z' + n * interval '10 ms' END,
-            timestamptz '2026-03-01 09:00Z' + n * interval '11.000001 ms', 'poll'
-        FROM generate_series(0, $2 - 1) AS n
-        """,
-        first_day,
-        count,
+        await connection.execute(_LOG_WHAT_IS_TOLD)
+
+
+_LOG_WHAT_IS_TOLD = """
+    CREATE TEMPORARY TABLE races ON COMMIT DROP AS
+    SELECT race_date, race_id, odds_log_race(race_date, race_id) AS race_no
+    FROM (SELECT DISTINCT race_date, race_id FROM told ORDER BY 1, 2) AS asked;
+    CREATE TEMPORARY TABLE runners ON COMMIT DROP AS
+    SELECT race_no, horse_id, odds_log_runner(race_no, horse_id) AS runner_no
+    FROM (SELECT DISTINCT race_no, horse_id FROM told JOIN races USING (race_date, race_id)) AS r;
+    CREATE TEMPORARY TABLE bookmakers ON COMMIT DROP AS
+    SELECT bookmaker_id, odds_log_bookmaker(bookmaker_id) AS bookmaker_no
+    FROM (SELECT DISTINCT bookmaker_id FROM told) AS asked;
+    CREATE TEMPORARY TABLE prices ON COMMIT DROP AS
+    SELECT coalesce(odds_decimal, 0) || ' ' || coalesce(odds_fractional, '') AS price,
+        odds_log_price(odds_decimal, odds_fractional) AS price_no
+    FROM (SELECT DISTINCT odds_decimal, odds_fractional FROM told) AS asked;
+    INSERT INTO odds_log (
+        changed_at, seen_at, race_no, bookmaker_no, price_no, runner_no, is_repair
     )
+    SELECT changed_at, seen_at, race_no, bookmaker_no, price_no, runner_no, false
+    FROM told
+    JOIN races USING (race_date, race_id)
+    JOIN runners USING (race_no, horse_id)
+    JOIN bookmakers USING (bookmaker_id)
+    JOIN prices ON price = coalesce(odds_decimal, 0) || ' ' || coalesce(odds_fractional, '')
+    ORDER BY n;
+"""

@@ -19,7 +19,7 @@ _HALT = 4711
 _HALT_WRITES = f"""
     CREATE FUNCTION halt() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN PERFORM pg_advisory_xact_lock_shared({_HALT}); RETURN NULL; END $$;
-    CREATE TRIGGER halted AFTER INSERT ON ra_odds_changes
+    CREATE TRIGGER halted AFTER INSERT ON odds_log
         FOR EACH STATEMENT EXECUTE FUNCTION halt()
 """
 _HALTED = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"

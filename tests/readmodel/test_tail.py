@@ -176,7 +176,7 @@ async def test_a_page_of_the_log_is_found_by_its_index(database: Database) -> No
             "source) SELECT '2026-05-01'::date + number % 90, 'r', 'h', 'b', now(), 'poll' "
             "FROM generate_series(1, 30000) AS number"
         )
-        await connection.execute("ANALYZE ra_odds_changes")
+        await connection.execute("ANALYZE")
         for sql, values in (
             (queries.changes_after.sql, (29_000, LAST_CHANGE, 500)),
             (queries.newest_marks.sql, (NOON.date(),)),

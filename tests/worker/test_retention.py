@@ -50,7 +50,7 @@ def months(database: Database, retention: Retention | None = None) -> Months:
 async def partitions(connection: Connection) -> list[str]:
     rows = await connection.fetch(
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits"
-        " WHERE inhparent = 'ra_odds_changes'::regclass ORDER BY 1"
+        " WHERE inhparent = 'odds_log'::regclass ORDER BY 1"
     )
     return [row["name"] for row in rows if row["name"] != "ra_odds_changes_default"]
 

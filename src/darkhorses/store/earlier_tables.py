@@ -29,7 +29,7 @@ NAMES = ("ra_bookmakers", "ra_odds_statistics", "ra_odds_live", "ra_odds_histori
 
 _WIDE_LIVE = {"race_id", "race_date", "course", "horse_name", "bookmaker_name", "odds_decimal"}
 _HISTORICAL = {"date_of_race", "track", "horse_name"}
-_CREATED = re.compile(r"^CREATE (TABLE|SEQUENCE|(?:OR REPLACE )?FUNCTION) (\w+)", re.MULTILINE)
+_CREATED = re.compile(r"^CREATE (TABLE|VIEW|SEQUENCE|(?:OR REPLACE )?FUNCTION) (\w+)", re.MULTILINE)
 _OF_POGO = ("_pogo_migration", "_pogo_version")
 
 

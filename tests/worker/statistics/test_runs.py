@@ -19,6 +19,7 @@ from darkhorses.worker.statistics import Updater
 from tests.commands import darkhorses
 from tests.counting import Desk, PastRunner, log_changes
 from tests.history import fill_changes
+from tests.plans import scans_of
 from tests.worker.statistics.conftest import DAY, a_market, some_races
 
 
@@ -238,20 +239,10 @@ async def plan_of(database: Database, sql: str, *values: object) -> Any:
         return json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))
 
 
-def scans_of(table: str, plan: Any) -> list[str]:
-    """The kinds of nodes of a plan that read a table, anywhere in it."""
-    if isinstance(plan, list):
-        return [kind for part in plan for kind in scans_of(table, part)]
-    if not isinstance(plan, dict):
-        return []
-    mine = [plan["Node Type"]] if plan.get("Relation Name") == table else []
-    return mine + scans_of(table, list(plan.values()))
-
-
 async def test_a_refresh_with_few_new_rows_reads_them_by_their_numbers(desk: Desk) -> None:
     async with desk.database.connection() as connection:
         await fill_changes(connection, 100_000, first_day=date(2026, 3, 1))
-        await connection.execute("ANALYZE ra_odds_changes")
+        await connection.execute("ANALYZE")
         newest = await queries.statistics_newest_change(connection)
 
     for name, values in (

@@ -5,7 +5,7 @@ SELECT
     (
         SELECT coalesce(max(change_id), 0)
         FROM (
-            SELECT change_id FROM ra_odds_changes
+            SELECT change_id FROM odds_log
             ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
         ) AS newest_block
     ) AS change_id;
@@ -29,13 +29,13 @@ ORDER BY log.change_id;
 -- Whether the log has this change, or is kept from a later one on only.
 SELECT
     EXISTS (
-        SELECT FROM ra_odds_changes
+        SELECT FROM odds_log
         WHERE change_id / 128 = :change_id::bigint / 128 AND change_id = :change_id
     )
     OR :change_id < (
         SELECT min(change_id)
         FROM (
-            SELECT change_id FROM ra_odds_changes
+            SELECT change_id FROM odds_log
             ORDER BY change_id / 128 FETCH FIRST ROW WITH TIES
         ) AS oldest_block
     );
@@ -44,6 +44,6 @@ SELECT
 -- The first change that is still kept; nothing when the log is empty.
 SELECT min(change_id)
 FROM (
-    SELECT change_id FROM ra_odds_changes
+    SELECT change_id FROM odds_log
     ORDER BY change_id / 128 FETCH FIRST ROW WITH TIES
 ) AS oldest_block;

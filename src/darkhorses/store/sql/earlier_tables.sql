@@ -23,14 +23,14 @@ ORDER BY relname;
 SELECT set_config('row_security', 'off', true);
 
 -- name: moving_tables(names, home, away)
--- The statements that move tables and sequences, with all that belongs to them, between schemas.
+-- The statements that move tables, views and sequences, with all that belongs to them, between schemas.
 SELECT format(
     'ALTER %s %I.%I SET SCHEMA %I',
-    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, :home::text, relname, :away::text
+    CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, :home::text, relname, :away::text
 ) AS statement
 FROM pg_class
 WHERE relnamespace = to_regnamespace(:home::text)
-    AND relkind IN ('r', 'p', 'S')
+    AND relkind IN ('r', 'p', 'S', 'v')
     AND relname = ANY(:names::text[])
 ORDER BY relname;
 
@@ -42,10 +42,10 @@ WHERE pronamespace = to_regnamespace(:home::text) AND proname = ANY(:names::text
 ORDER BY proname;
 
 -- name: months_of_changes()
--- The tables of the change log's months, attached or detached.
+-- The tables of the change log's months, attached or detached, and the views of detached ones.
 SELECT relname AS name FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-    AND relname ~ '^ra_odds_changes_(default|[0-9]{4}_[0-9]{2})$'
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+    AND relname ~ '^(ra_odds_changes|odds_log)_(default|[0-9]{4}_[0-9]{2})$'
 ORDER BY relname;
 
 -- name: counting_tables(names, home)

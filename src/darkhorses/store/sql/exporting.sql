@@ -69,15 +69,17 @@ WHERE race_date BETWEEN :from_day::date AND :to_day::date
 -- name: export_odds_changes(from_day, to_day, bookmaker, race_id)!
 -- Begin an export of the log of price changes, in the order of the log.
 DECLARE export NO SCROLL CURSOR FOR
-SELECT * FROM ra_odds_changes
-WHERE race_date BETWEEN :from_day::date AND :to_day::date
+SELECT change_id, race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional,
+    changed_at, seen_at, source
+FROM odds_log_entries
+WHERE race_no >= first_race_no(:from_day::date) AND race_no < first_race_no(:to_day::date + 1)
     AND (:bookmaker::text IS NULL OR bookmaker_id = :bookmaker::text)
     AND (:race_id::text IS NULL OR race_id = :race_id::text)
 ORDER BY change_id / 128, change_id;
 
 -- name: export_odds_changes_count(from_day, to_day, bookmaker, race_id)$
 -- How many rows such an export has.
-SELECT count(*) FROM ra_odds_changes
-WHERE race_date BETWEEN :from_day::date AND :to_day::date
+SELECT count(*) FROM odds_log_entries
+WHERE race_no >= first_race_no(:from_day::date) AND race_no < first_race_no(:to_day::date + 1)
     AND (:bookmaker::text IS NULL OR bookmaker_id = :bookmaker::text)
     AND (:race_id::text IS NULL OR race_id = :race_id::text);

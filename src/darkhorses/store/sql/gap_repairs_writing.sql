@@ -54,23 +54,6 @@ FROM unnest(
 ) AS b (bookmaker_id, bookmaker_name, bookmaker_type, quoted_at)
 ON CONFLICT (bookmaker_id) DO NOTHING;
 
--- name: insert_missed_changes(race_date, race_id, horse_ids, bookmaker_ids, decimals, fractionals, changed_at, seen_at)!
--- Append to the log what polling missed of a race, in the order given.
-INSERT INTO ra_odds_changes (
-    race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at,
-    seen_at, source
-)
-SELECT
-    :race_date::date, :race_id::text, c.horse_id, c.bookmaker_id, c.odds_decimal,
-    c.odds_fractional, c.changed_at, :seen_at::timestamptz, 'history'
-FROM unnest(
-    :horse_ids::text[], :bookmaker_ids::text[], :decimals::numeric[], :fractionals::text[],
-    :changed_at::timestamptz[]
-) WITH ORDINALITY AS c (
-    horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at, position
-)
-ORDER BY c.position;
-
 -- name: repair_finish(race_id, state, runners_asked, runners_not_found, runners_failed, points, seen, added, unplaced, lag_count, lag_median_seconds, lag_p90_seconds, lag_max_seconds, reason, repaired_at)!
 -- Note what the repair of a race brought.
 UPDATE ra_gap_repairs

@@ -5,8 +5,10 @@ SELECT
     race_type, pattern, distance, distance_f, going, surface, age_band, rating_band, prize,
     field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at,
     (
-        SELECT max(coalesce(log.changed_at, log.seen_at)) FROM ra_odds_changes AS log
-        WHERE log.race_id = ra_races.race_id AND log.race_date = ra_races.race_date
+        SELECT max(coalesce(log.changed_at, log.seen_at)) FROM odds_log_entries AS log
+        WHERE log.race_id = ra_races.race_id
+            AND log.race_no >= first_race_no(ra_races.race_date)
+            AND log.race_no < first_race_no(ra_races.race_date + 1)
     ) AS logged_until
 FROM ra_races
 WHERE race_id = ANY(:race_ids::text[]);

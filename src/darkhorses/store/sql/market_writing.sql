@@ -136,20 +136,6 @@ SET odds_decimal = excluded.odds_decimal,
     updated_at = excluded.updated_at,
     revision = excluded.revision;
 
--- name: insert_changes(race_dates, race_ids, horse_ids, bookmaker_ids, decimals, fractionals, stamps, seen_at)!
--- Append price changes to the log; a pulled price has no decimal.
-INSERT INTO ra_odds_changes (
-    race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at,
-    seen_at, source
-)
-SELECT
-    c.race_date, c.race_id, c.horse_id, c.bookmaker_id, c.odds_decimal, c.odds_fractional,
-    c.changed_at, :seen_at::timestamptz, 'poll'
-FROM unnest(
-    :race_dates::date[], :race_ids::text[], :horse_ids::text[], :bookmaker_ids::text[],
-    :decimals::numeric[], :fractionals::text[], :stamps::timestamptz[]
-) AS c (race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at);
-
 -- name: touch_races(race_ids, refreshed, price_changed, checked, seen_at, revision)!
 -- Note that these races were looked at, and whether any price of theirs moved.
 UPDATE ra_races

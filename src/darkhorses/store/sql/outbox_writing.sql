@@ -13,7 +13,7 @@ SELECT
         THEN (
             SELECT coalesce(max(change_id), 0)
             FROM (
-                SELECT change_id FROM ra_odds_changes
+                SELECT change_id FROM odds_log
                 ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
             ) AS newest_block
         )

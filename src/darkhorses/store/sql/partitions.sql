@@ -3,20 +3,20 @@
 SELECT child.relname::text AS name
 FROM pg_inherits
 JOIN pg_class AS child ON child.oid = inhrelid
-WHERE inhparent = 'ra_odds_changes'::regclass AND child.relname ~ '^ra_odds_changes_\d{4}_\d{2}$'
+WHERE inhparent = 'odds_log'::regclass AND child.relname ~ '^ra_odds_changes_\d{4}_\d{2}$'
 ORDER BY child.relname;
 
 -- name: odds_changes_in_default()
 -- The months of which rows lie in the default partition.
-SELECT DISTINCT date_trunc('month', race_date)::date AS first_day
+SELECT DISTINCT date_trunc('month', race_day_of(race_no))::date AS first_day
 FROM ra_odds_changes_default
 ORDER BY first_day;
 
 -- name: odds_changes_of_month(first_day, last_day)^
 -- How many changes a month has, and the number of the newest.
 SELECT count(*) AS rows, coalesce(max(change_id), 0) AS newest
-FROM ra_odds_changes
-WHERE race_date BETWEEN :first_day::date AND :last_day::date;
+FROM odds_log
+WHERE race_no >= first_race_no(:first_day::date) AND race_no < first_race_no(:last_day::date + 1);
 
 -- name: partition_limits(lock_timeout, statement_timeout)^
 -- Limit this transaction: live odds wait behind it for a lock no longer than that.

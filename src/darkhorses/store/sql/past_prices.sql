@@ -3,24 +3,28 @@
 SELECT asked.race_id
 FROM unnest(:race_ids::text[]) AS asked (race_id)
 WHERE EXISTS (
-    SELECT FROM ra_odds_changes AS log
-    WHERE log.race_id = asked.race_id AND log.race_date = :race_date
+    SELECT FROM odds_log_entries AS log
+    WHERE log.race_id = asked.race_id AND log.race_no >= first_race_no(:race_date::date)
+        AND log.race_no < first_race_no(:race_date::date + 1)
 );
 
 -- name: change_log_of_race(race_date, race_id, horse_ids)
 -- Every price change of a race, or of some of its runners, as they took effect, runner by runner.
 SELECT horse_id, bookmaker_id, odds_decimal, odds_fractional,
     coalesce(changed_at, seen_at) AS effective_at
-FROM ra_odds_changes
-WHERE race_id = :race_id AND race_date = :race_date
+FROM odds_log_entries
+WHERE race_id = :race_id AND race_no >= first_race_no(:race_date::date)
+    AND race_no < first_race_no(:race_date::date + 1)
     AND (:horse_ids::text[] IS NULL OR horse_id = ANY(:horse_ids::text[]))
 ORDER BY horse_id, coalesce(changed_at, seen_at), change_id;
 
 -- name: last_price_of_race(race_date, race_id)$
 -- When the last price of a race was put up; pulled ones are none.
 SELECT max(coalesce(changed_at, seen_at))
-FROM ra_odds_changes
-WHERE race_id = :race_id AND race_date = :race_date AND odds_decimal IS NOT NULL;
+FROM odds_log_entries
+WHERE race_id = :race_id AND race_no >= first_race_no(:race_date::date)
+    AND race_no < first_race_no(:race_date::date + 1)
+    AND odds_decimal IS NOT NULL;
 
 -- name: saddle_cloth_numbers(race_ids)
 -- The numbers that the runners of some races had when we looked at them.

@@ -2,8 +2,9 @@
 -- A race's price changes up to a moment, of one runner or (NULL) of all, as they took effect.
 SELECT change_id, horse_id, bookmaker_id, odds_decimal, odds_fractional,
     coalesce(changed_at, seen_at) AS effective_at, seen_at, source
-FROM ra_odds_changes
-WHERE race_id = :race_id AND race_date = :race_date
+FROM odds_log_entries
+WHERE race_id = :race_id AND race_no >= first_race_no(:race_date::date)
+    AND race_no < first_race_no(:race_date::date + 1)
     AND (:horse_id::text IS NULL OR horse_id = :horse_id)
     AND (:until::timestamptz IS NULL OR coalesce(changed_at, seen_at) <= :until)
 ORDER BY coalesce(changed_at, seen_at), change_id;
@@ -11,5 +12,6 @@ ORDER BY coalesce(changed_at, seen_at), change_id;
 -- name: first_change_of_race(race_id, race_date)$
 -- When the first price of a race took effect; NULL when the log has none.
 SELECT min(coalesce(changed_at, seen_at))
-FROM ra_odds_changes
-WHERE race_id = :race_id AND race_date = :race_date;
+FROM odds_log_entries
+WHERE race_id = :race_id AND race_no >= first_race_no(:race_date::date)
+    AND race_no < first_race_no(:race_date::date + 1);

@@ -2,8 +2,8 @@
 -- The newest change of the log for races from a day on; 0 when there is none.
 SELECT coalesce(max(change_id), 0)
 FROM (
-    SELECT change_id FROM ra_odds_changes
-    WHERE race_date >= :first_day
+    SELECT change_id FROM odds_log
+    WHERE race_no >= first_race_no(:first_day::date)
     ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
 ) AS newest_block;
 
@@ -11,8 +11,9 @@ FROM (
 -- The changes of some races within a part of the log, in its order.
 SELECT race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional,
     coalesce(changed_at, seen_at) AS effective_at
-FROM ra_odds_changes
-WHERE race_id = ANY(:race_ids::text[]) AND race_date BETWEEN :first_day AND :last_day
+FROM odds_log_entries
+WHERE race_id = ANY(:race_ids::text[])
+    AND race_no >= first_race_no(:first_day::date) AND race_no < first_race_no(:last_day::date + 1)
     AND change_id / 128 BETWEEN :after::bigint / 128 AND :until::bigint / 128
     AND change_id > :after AND change_id <= :until
 ORDER BY change_id;

@@ -202,7 +202,7 @@ SELECT change_id, past_days_counted FROM statistics_progress;
 -- How many numbers the change log has given since a change.
 SELECT greatest(coalesce(max(change_id), 0) - :change_id::bigint, 0)
 FROM (
-    SELECT change_id FROM ra_odds_changes
+    SELECT change_id FROM odds_log
     ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
 ) AS newest_block;
 

@@ -10,7 +10,7 @@ SELECT change_id FROM statistics_progress FOR UPDATE;
 -- The newest change of the log; its numbers follow the order of commits.
 SELECT coalesce(max(change_id), 0)
 FROM (
-    SELECT change_id FROM ra_odds_changes
+    SELECT change_id FROM odds_log
     ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
 ) AS newest_block;
 

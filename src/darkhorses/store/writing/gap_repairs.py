@@ -15,6 +15,7 @@ from darkhorses.domain.repairs import AddedPrice, Occasion, RaceGaps, Repairable
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.writing import outbox
+from darkhorses.store.writing.change_log import NewEntry, append_changes
 from darkhorses.store.writing.lease import Lease, take_turn, writing_transaction
 from darkhorses.store.writing.market import set_aside
 
@@ -137,21 +138,19 @@ async def _write_missed(
 ) -> None:
     if not added:
         return
-    async for _ in queries.ensure_change_partitions(connection, race_days=[race.race_date]):
-        pass
     told = await outbox.audience(connection)
-    prices = [entry.point.price for entry in added]
-    await queries.insert_missed_changes(
-        connection,
-        race_date=race.race_date,
-        race_id=race.race_id,
-        horse_ids=[entry.horse_id for entry in added],
-        bookmaker_ids=[entry.bookmaker_id for entry in added],
-        decimals=[None if price is None else price.decimal for price in prices],
-        fractionals=[None if price is None else price.fractional for price in prices],
-        changed_at=[entry.point.at for entry in added],
-        seen_at=seen_at,
-    )
+    entries = [
+        NewEntry(
+            race.race_date,
+            race.race_id,
+            entry.horse_id,
+            entry.bookmaker_id,
+            entry.point.price,
+            entry.point.at,
+        )
+        for entry in added
+    ]
+    await append_changes(connection, entries, seen_at=seen_at, is_repair=True)
     revision = await queries.next_revision(connection)
     await queries.touch_repaired_race(connection, race_id=race.race_id, revision=revision)
     await outbox.announce(connection, told, (), seen_at=seen_at)

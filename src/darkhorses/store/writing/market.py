@@ -19,6 +19,7 @@ from darkhorses.domain.repairs import Outage
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.writing import outbox
+from darkhorses.store.writing.change_log import NewEntry, append_changes
 from darkhorses.store.writing.lease import Lease, writing_transaction
 
 
@@ -157,20 +158,22 @@ async def _write_quotes(
 async def _write_changes(
     connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime
 ) -> int:
-    rows = [(delta, change) for delta in deltas for change in delta.quotes if change.price_changed]
-    if rows:
-        race_days = sorted({delta.after.race.race_date for delta, _ in rows})
-        async for _ in queries.ensure_change_partitions(connection, race_days=race_days):
-            pass
-        await queries.insert_changes(
-            connection,
-            race_dates=[delta.after.race.race_date for delta, _ in rows],
-            race_ids=[delta.after.race.race_id for delta, _ in rows],
-            **_columns([change for _, change in rows]),
-            stamps=[delta.changed_at for delta, _ in rows],
-            seen_at=seen_at,
+    entries = [
+        NewEntry(
+            delta.after.race.race_date,
+            delta.after.race.race_id,
+            change.horse_id,
+            change.bookmaker_id,
+            change.quote.price,
+            delta.changed_at,
         )
-    return len(rows)
+        for delta in deltas
+        for change in delta.quotes
+        if change.price_changed
+    ]
+    if entries:
+        await append_changes(connection, entries, seen_at=seen_at, is_repair=False)
+    return len(entries)
 
 
 def _columns(changes: Sequence[QuoteChange]) -> dict[str, list[object]]:
