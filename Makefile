@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.development-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-poolers soak check audit format bench bench-compare bench-statistics lock wheel clean
+.PHONY: help demo test test-poolers soak check audit format bench bench-full bench-compare bench-statistics lock wheel clean
 
 help: ## say what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -42,6 +42,9 @@ format: $(DEVELOPMENT) ## put the code into its format
 
 bench: $(DEVELOPMENT) ## measure what has a goal, into bench.json
 	$(BIN)/python -m benchmarks.suite
+
+bench-full: $(DEVELOPMENT) ## measure beside 1, 10 and 50 million stored changes, into bench-full.json
+	$(BIN)/python -m benchmarks.suite --only growth --changes 50000000 --out bench-full.json
 
 bench-compare: $(DEVELOPMENT) ## measure again, beside AGAINST=bench.json
 	$(BIN)/python -m benchmarks.suite --against $(or $(AGAINST),bench.json) --out bench-new.json

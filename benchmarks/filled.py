@@ -182,7 +182,16 @@ FILL_CHANGES = """
     ) AS moves
     ORDER BY day, seen_at, race, n
 """
-MORE_CHANGES = FILL_CHANGES.replace("OVERRIDING SYSTEM VALUE", "OVERRIDING USER VALUE")
+NUMBER_MORE = """
+    SELECT count(odds_log_runner(race_no, 'hrs_' || 10000000 + (r * 10 + h) % 30000))
+    FROM (
+        SELECT r, odds_log_race($1::date + r / 30, 'rac_' || 11000000 + r) AS race_no
+        FROM generate_series($2::int, $3::int - 1) AS r
+    ) AS races, generate_series(0, 9) AS h
+"""
+MORE_CHANGES = FILL_CHANGES.replace("OVERRIDING SYSTEM VALUE", "OVERRIDING USER VALUE").replace(
+    "first_race_no(day) + race % 30", "odds_log_race(day, 'rac_' || 11000000 + race)"
+)
 FIRST_DAY = """
     SELECT coalesce((SELECT race_date FROM ra_races WHERE race_id = 'rac_11000000'), $1::date)
 """
@@ -399,8 +408,7 @@ async def more_races(database: Database, races: int) -> date:
         await connection.execute(PARTITIONS, day, 0)
         await connection.execute(FILL_RACES, first_day, first, last)
         await connection.execute(FILL_RUNNERS, first, last)
-        await connection.execute(NUMBER_RACES, first_day, first, last)
-        await connection.execute(NUMBER_RUNNERS, first_day, first, last)
+        await connection.execute(NUMBER_MORE, first_day, first, last)
         numbers = await _numbers(connection)
         await connection.execute(MORE_CHANGES, first_day, first, last, *numbers)
     return day

@@ -1,7 +1,7 @@
 """How long statistics take: the first build of a big change log, then runs with few new rows.
 
-A race has 1,000 changes: 10 runners at 20 bookmakers, five prices each over the four hours before
-its off. So 10,000 new rows are ten new races, which are measured in the same run.
+A race has 1,000 changes (see ``benchmarks.filled``): 10,000 new rows are ten new races, which are
+measured in the same run.
 """
 
 import asyncio
@@ -14,10 +14,19 @@ from argparse import ArgumentParser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
+from benchmarks.filled import (
+    BOOKMAKERS,
+    CHANGES_A_RACE,
+    FILL_BOOKMAKERS,
+    FIXED,
+    more_races,
+    today,
+)
 from darkhorses.domain.redaction import Redaction
 from darkhorses.logs import configure_logs
 from darkhorses.store.embedded import EmbeddedServer
@@ -26,50 +35,9 @@ from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease, acquire
 from darkhorses.worker.statistics import Refreshed, Updater
 
-CHANGES_A_RACE = 1_000
-RACES_A_DAY = 30
 NEW_ROWS = 10_000
-START = datetime(2026, 1, 1, tzinfo=UTC)
+RACES_AT_ONCE = 150
 CARD_INTERVAL = timedelta(seconds=60)
-
-
-FILL_RACES = """
-    INSERT INTO ra_races (
-        race_id, race_date, off_dt, off_time, course_id, course, region, race_name, race_status,
-        checked_at, revision
-    )
-    SELECT 'rac_' || r, $1::date + r / $4, $1::timestamptz + r / $4 * interval '1 day'
-        + interval '13 hours' + r % $4 * interval '10 minutes', '1:00', 'crs_' || r % 60,
-        'Course ' || r % 60, 'GB', 'A Race', 'result', $1::timestamptz, 1
-    FROM generate_series($2::int, $3::int - 1) AS r
-"""
-FILL_RUNNERS = """
-    INSERT INTO ra_runners (race_id, horse_id, horse_name, revision)
-    SELECT 'rac_' || r, 'hrs_' || (r * 10 + h) % 30000, 'Horse', 1
-    FROM generate_series($1::int, $2::int - 1) AS r, generate_series(0, 9) AS h
-"""
-FILL_CHANGES = """
-    INSERT INTO ra_odds_changes (
-        race_date, race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, changed_at,
-        seen_at, source
-    )
-    SELECT race_date, race_id, 'hrs_' || (r * 10 + n / 20 % 10) % 30000, 'book' || n % 20,
-        CASE WHEN n % 97 > 0 THEN 2 + n / 20 % 10 + hashint4(r * 1000 + n) % 4 * 0.25 END,
-        NULL, off_dt - (1000 - n) * interval '14 seconds',
-        off_dt - (999 - n) * interval '14 seconds', 'poll'
-    FROM generate_series($1::int, $2::int - 1) AS r
-    JOIN ra_races ON race_id = 'rac_' || r,
-    generate_series(0, 999) AS n
-    ORDER BY r, n
-"""
-FILL_BOOKMAKERS = """
-    INSERT INTO ra_bookmakers (bookmaker_id, bookmaker_name, bookmaker_type)
-    SELECT 'book' || n, 'Book ' || n, CASE n WHEN 19 THEN 'exchange' ELSE 'fixed' END
-    FROM generate_series(0, 19) AS n
-"""
-PARTITIONS = """
-    SELECT ensure_odds_changes_partition($1::date + d) FROM generate_series(0, $2::int) AS d
-"""
 
 
 class Bench:
@@ -82,7 +50,7 @@ class Bench:
     def __init__(self, database: Database, lease: Lease, size: int) -> None:
         self._database = database
         self._lease = lease
-        self._races = 0
+        self._day = today().date()
         self.size = size
         self.build = 0.0
         self.runs: list[float] = []
@@ -100,7 +68,7 @@ class Bench:
         database = await Database.open(url, max_connections=2)
         await migrate(database)
         async with database.connection() as connection:
-            await connection.execute(FILL_BOOKMAKERS)
+            await connection.execute(FILL_BOOKMAKERS, BOOKMAKERS, FIXED)
             lease = await acquire(connection, "live", "benchmark", ttl=timedelta(hours=1))
         if lease is None:
             raise RuntimeError("a new database has a lease that is held")
@@ -124,14 +92,10 @@ class Bench:
         self.idle.append((await self._refresh())[1])
 
     async def _fill(self, changes: int) -> None:
-        """Add whole races with so many changes."""
-        first, last = self._races, self._races + changes // CHANGES_A_RACE
-        async with self._database.connection() as connection:
-            await connection.execute(PARTITIONS, START, last // RACES_A_DAY)
-            await connection.execute(FILL_RACES, START, first, last, RACES_A_DAY)
-            await connection.execute(FILL_RUNNERS, first, last)
-            await connection.execute(FILL_CHANGES, first, last)
-        self._races = last
+        """Add whole races with so many changes, some days at a time."""
+        races = changes // CHANGES_A_RACE
+        for first in range(0, races, RACES_AT_ONCE):
+            self._day = await more_races(self._database, min(RACES_AT_ONCE, races - first))
 
     async def _settle(self) -> None:
         """Let the planner and the visibility map know what was filled, as autovacuum would."""
@@ -140,7 +104,7 @@ class Bench:
 
     async def _refresh(self) -> tuple[Refreshed, float]:
         """Count what is new, at the end of the last race day; how long it took in seconds."""
-        now = START + timedelta(days=self._races // RACES_A_DAY, hours=23)
+        now = datetime.combine(self._day, time_of_day(23), UTC)
         updater = Updater(self._database, clock=lambda: now, card_interval=CARD_INTERVAL)
         started = time.perf_counter()
         refreshed = await updater.refresh(self._lease)

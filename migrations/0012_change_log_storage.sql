@@ -29,7 +29,7 @@ SELECT set_config('work_mem', '128MB', true), set_config('maintenance_work_mem',
 
 CREATE FUNCTION first_race_no(race_day date) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN least(greatest(race_day - date '1900-01-01', 0), 200000) * 10000;
+RETURN (least(greatest(race_day, date '1900-01-01'), date '2447-08-01') - date '1900-01-01') * 10000;
 
 CREATE FUNCTION race_day_of(race_no integer) RETURNS date
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN date '1900-01-01' + race_no / 10000;
@@ -80,7 +80,8 @@ COMMENT ON COLUMN odds_log.price_no IS 'NULL: the price was pulled';
 COMMENT ON COLUMN odds_log.changed_at IS 'when the source says that it changed; for polls its refresh stamp';
 
 INSERT INTO odds_log_races (race_no, race_id)
-SELECT first_race_no(race_date) + row_number() OVER (PARTITION BY race_date ORDER BY race_id), race_id
+SELECT first_race_no(race_date) - 1 + row_number() OVER (PARTITION BY race_date ORDER BY race_id),
+    race_id
 FROM (SELECT DISTINCT race_date, race_id FROM odds_changes_before) AS known;
 
 INSERT INTO odds_log_runners (race_no, runner_no, horse_id)
@@ -175,6 +176,10 @@ BEGIN
         SELECT coalesce(max(race_no) + 1, first_race_no(race_day)), id FROM odds_log_races
         WHERE race_no >= first_race_no(race_day) AND race_no < first_race_no(race_day + 1)
         RETURNING race_no INTO number;
+        IF race_day_of(number) <> race_day THEN
+            RAISE numeric_value_out_of_range
+                USING MESSAGE = race_day || ' has more races than the change log can number';
+        END IF;
     END IF;
     RETURN number;
 END

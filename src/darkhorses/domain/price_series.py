@@ -4,13 +4,14 @@ A path is a step: a price stands until the next point, and a point without a pri
 stood from then on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
-from darkhorses.domain.board import best_price, exact_value
+from darkhorses.domain.board import exact_value
 from darkhorses.domain.gaps import PricePoint
 from darkhorses.domain.identifiers import BookmakerId
 from darkhorses.domain.market_at import PriceChange
@@ -61,28 +62,40 @@ def best_path(
     A point for every instant at which the price, or who offers it, became another one; none
     stands from ``withdrawn_at`` on, whatever is still quoted.
     """
-    offers: dict[BookmakerId, Price] = {}
+    changes = list(changes)
+    ranks = _ranks({change.price for change in changes if change.price is not None})
+    standing: dict[BookmakerId, int] = {}
+    prices: dict[BookmakerId, Price] = {}
     path: list[BestPoint] = []
-    for at, together in groupby(changes, key=lambda change: change.at):
+    last: tuple[Price | None, tuple[BookmakerId, ...]] = (None, ())
+    for at, together in groupby(changes, key=attrgetter("at")):
         if withdrawn_at is not None and at >= withdrawn_at:
             break
         for change in together:
             if change.price is None:
-                offers.pop(change.bookmaker_id, None)
+                standing.pop(change.bookmaker_id, None)
             else:
-                offers[change.bookmaker_id] = change.price
-        best = best_price(offers.items())
-        point = BestPoint(
-            at=at,
-            price=best.price if best is not None else None,
-            bookmakers=best.bookmakers if best is not None else (),
-        )
-        before = path[-1] if path else BestPoint(at=at, price=None)
-        if (point.price, point.bookmakers) != (before.price, before.bookmakers):
-            path.append(point)
+                standing[change.bookmaker_id] = ranks[change.price]
+                prices[change.bookmaker_id] = change.price
+        best = max(standing.values(), default=None)
+        holders = tuple(sorted([who for who, rank in standing.items() if rank == best]))
+        now = (prices[holders[0]] if holders else None, holders)
+        if now != last:
+            path.append(BestPoint(at=at, price=now[0], bookmakers=holders))
+            last = now
     if withdrawn_at is not None and path and path[-1].price is not None:
         path.append(BestPoint(at=withdrawn_at, price=None))
     return path
+
+
+def _ranks(prices: Collection[Price]) -> dict[Price, int]:
+    """The order of prices, the shortest first; equal ones share a rank.
+
+    Whole numbers, because a path compares every standing price at every instant.
+    """
+    values = {price: exact_value(price) for price in prices}
+    order = {value: rank for rank, value in enumerate(sorted(set(values.values())))}
+    return {price: order[value] for price, value in values.items()}
 
 
 def stretch(

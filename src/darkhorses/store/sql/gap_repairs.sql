@@ -31,7 +31,12 @@ WHERE race_id = :race_id;
 -- name: newest_change_of_race(race_date, race_id)$
 -- The number of the newest entry of the log about a race; 0 when there is none.
 SELECT coalesce(max(change_id), 0) FROM odds_log_entries
-WHERE race_id = :race_id AND race_no >= first_race_no(:race_date::date)
+WHERE race_no = (
+    SELECT races.race_no FROM odds_log_races AS races
+    WHERE races.race_id = :race_id
+        AND races.race_no / 10000 = first_race_no(:race_date::date) / 10000
+)
+    AND race_no >= first_race_no(:race_date::date)
     AND race_no < first_race_no(:race_date::date + 1);
 
 -- name: repairs_of_races(race_ids)

@@ -5,10 +5,12 @@ SELECT
     race_type, pattern, distance, distance_f, going, surface, age_band, rating_band, prize,
     field_size, race_status, is_abandoned, odds_refreshed_at, odds_changed_at, checked_at,
     (
-        SELECT max(coalesce(log.changed_at, log.seen_at)) FROM odds_log_entries AS log
-        WHERE log.race_id = ra_races.race_id
-            AND log.race_no >= first_race_no(ra_races.race_date)
-            AND log.race_no < first_race_no(ra_races.race_date + 1)
+        SELECT max(coalesce(log.changed_at, log.seen_at)) FROM odds_log AS log
+        WHERE log.race_no = (
+            SELECT races.race_no FROM odds_log_races AS races
+            WHERE races.race_id = ra_races.race_id
+                AND races.race_no / 10000 = first_race_no(ra_races.race_date) / 10000
+        )
     ) AS logged_until
 FROM ra_races
 WHERE race_id = ANY(:race_ids::text[]);

@@ -12,7 +12,12 @@ FROM (
 SELECT race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional,
     coalesce(changed_at, seen_at) AS effective_at
 FROM odds_log_entries
-WHERE race_id = ANY(:race_ids::text[])
+WHERE race_no = ANY(ARRAY(
+    SELECT races.race_no FROM odds_log_races AS races
+    WHERE races.race_id = ANY(:race_ids::text[])
+        AND races.race_no >= first_race_no(:first_day::date)
+        AND races.race_no < first_race_no(:last_day::date + 1)
+))
     AND race_no >= first_race_no(:first_day::date) AND race_no < first_race_no(:last_day::date + 1)
     AND change_id / 128 BETWEEN :after::bigint / 128 AND :until::bigint / 128
     AND change_id > :after AND change_id <= :until

@@ -130,9 +130,12 @@ WHERE fetch_timestamp >= :since::timestamptz;
 -- How many races past their off are to be measured.
 SELECT count(*)
 FROM statistics_races AS counted
-JOIN ra_races AS race USING (race_id)
-WHERE counted.measured_change_id IS DISTINCT FROM counted.newest_change_id
-    AND race.off_dt < :now::timestamptz;
+CROSS JOIN LATERAL (
+    SELECT FROM ra_races
+    WHERE ra_races.race_id = counted.race_id AND off_dt < :now::timestamptz
+    OFFSET 0
+) AS race
+WHERE counted.measured_change_id IS DISTINCT FROM counted.newest_change_id;
 
 -- name: statistics_past_groups
 -- Past races together, and by region, course and class.

@@ -76,9 +76,13 @@ SELECT count(*) FROM batch;
 SELECT counted.race_id, counted.race_date, counted.newest_change_id, race.off_dt,
     race.race_status, race.is_abandoned, race.odds_changed_at
 FROM statistics_races AS counted
-JOIN ra_races AS race USING (race_id)
+CROSS JOIN LATERAL (
+    -- Race by race: the planner takes the few that wait for all that there are.
+    SELECT off_dt, race_status, is_abandoned, odds_changed_at FROM ra_races
+    WHERE ra_races.race_id = counted.race_id AND off_dt < :now::timestamptz
+    OFFSET 0
+) AS race
 WHERE counted.measured_change_id IS DISTINCT FROM counted.newest_change_id
-    AND race.off_dt < :now::timestamptz
 ORDER BY race.off_dt, counted.race_id
 LIMIT :up_to;
 
@@ -110,12 +114,10 @@ FROM jsonb_populate_recordset(NULL::statistics_race_bookmakers, :measures::jsonb
 
 -- name: statistics_days_to_count(up_to)
 -- Days of which the ledger says something else than when they were counted, the newest first.
-SELECT ledger.race_date, ledger.region, ledger.attempts, ledger.checked_at
-FROM race_days AS ledger
-LEFT JOIN statistics_past_days AS counted USING (race_date, region)
-WHERE counted.race_date IS NULL
-    OR (counted.attempts, counted.checked_at) IS DISTINCT FROM (ledger.attempts, ledger.checked_at)
-ORDER BY ledger.race_date DESC, ledger.region
+SELECT race_date, region, attempts, checked_at FROM race_days
+EXCEPT
+SELECT race_date, region, attempts, checked_at FROM statistics_past_days
+ORDER BY race_date DESC, region
 LIMIT :up_to;
 
 -- name: statistics_races_of_past_day(race_date, region)
