@@ -84,7 +84,7 @@ async def _measured(server_url: str, sizes: Sequence[int], runs: int) -> list[Fi
 async def _storage(one: Filled) -> list[Figure]:
     database = await Database.open(one.url, max_connections=1)
     async with database.connection(patience=None) as connection:
-        rows = one.changes // CHANGES_A_DAY * CHANGES_A_DAY
+        rows = await connection.fetchval("SELECT count(*) FROM odds_log")
         size = await size_of_log(connection)
     await database.close()
     figures = [
@@ -146,6 +146,7 @@ async def _hot(databases: Sequence[Filled], hots: Sequence[Hot], runs: int) -> l
         looks = Looks()
         first = looks.next(0)
         for hot in hots:
+            await hot.forget(looks.race_ids)
             await hot.write(first)
             await hot.follow()
         apis = [await stack.enter_async_context(_an_api(one.url)) for one in databases]

@@ -21,6 +21,17 @@ from darkhorses.upstream.reading import CardReader
 from darkhorses.worker.collecting import Collector
 
 
+_FORGET = (
+    """
+    DELETE FROM odds_log WHERE race_no = ANY(ARRAY(
+        SELECT race_no FROM odds_log_races WHERE race_id = ANY($1::text[])
+    ))
+    """,
+    "DELETE FROM ra_odds_live WHERE race_id = ANY($1::text[])",
+    "DELETE FROM ra_races WHERE race_id = ANY($1::text[])",
+)
+
+
 def now() -> datetime:
     """The present, which is also the APIs'."""
     return datetime.now(UTC)  # noqa: TID251  # the API's clock is real
@@ -73,6 +84,13 @@ class Hot:
     def database(self) -> Database:
         """Where it is."""
         return self._database
+
+    async def forget(self, race_ids: Sequence[str]) -> None:
+        """Remove what earlier runs wrote of these races, so that every database has as much."""
+        async with self._database.connection(patience=None) as connection:
+            for statement in _FORGET:
+                await connection.execute(statement, race_ids)
+            await connection.execute("VACUUM ANALYZE")
 
     async def write(self, page: CardPage) -> float:
         """Write what a look changed; compared and committed."""

@@ -1,32 +1,42 @@
--- name: race_numbers(race_dates, race_ids)
--- The numbers of races in the log, given to those that have none.
-SELECT asked.race_date, asked.race_id,
-    coalesce(known.race_no, odds_log_race(asked.race_date, asked.race_id)) AS race_no
-FROM unnest(:race_dates::date[], :race_ids::text[]) AS asked (race_date, race_id)
-LEFT JOIN odds_log_races AS known
-    ON known.race_id = asked.race_id
-    AND known.race_no / 10000 = asked.race_date - date '1900-01-01';
-
--- name: runner_numbers(race_nos, horse_ids)
--- The numbers of runners within their races, given to those that have none.
-SELECT asked.race_no, asked.horse_id,
-    coalesce(known.runner_no, odds_log_runner(asked.race_no, asked.horse_id)) AS runner_no
-FROM unnest(:race_nos::integer[], :horse_ids::text[]) AS asked (race_no, horse_id)
-LEFT JOIN odds_log_runners AS known USING (race_no, horse_id);
-
--- name: bookmaker_numbers(bookmaker_ids)
--- The numbers of bookmakers, given to those that have none.
-SELECT asked.bookmaker_id,
-    coalesce(known.bookmaker_no, odds_log_bookmaker(asked.bookmaker_id)) AS bookmaker_no
-FROM unnest(:bookmaker_ids::text[]) AS asked (bookmaker_id)
-LEFT JOIN odds_log_bookmakers AS known USING (bookmaker_id);
-
--- name: price_numbers(decimals, fractionals)
--- The numbers of prices in the order asked, given to those that have none.
-SELECT odds_log_price(asked.odds_decimal, asked.odds_fractional) AS price_no
-FROM unnest(:decimals::numeric[], :fractionals::text[])
-    WITH ORDINALITY AS asked (odds_decimal, odds_fractional, position)
-ORDER BY asked.position;
+-- name: numbers_to_log(race_dates, race_ids, horse_ids, bookmaker_ids, decimals, fractionals)^
+-- The log's numbers of runners with their races, of bookmakers, and of prices, in the order asked;
+-- given to those that have none. Makes the months' partitions, too.
+WITH asked AS MATERIALIZED (
+    SELECT race_date, race_id, horse_id, position
+    FROM unnest(:race_dates::date[], :race_ids::text[], :horse_ids::text[])
+        WITH ORDINALITY AS a (race_date, race_id, horse_id, position)
+), races AS MATERIALIZED (
+    SELECT asked.race_date, asked.race_id,
+        coalesce(known.race_no, odds_log_race(asked.race_date, asked.race_id)) AS race_no
+    FROM (SELECT DISTINCT race_date, race_id FROM asked ORDER BY race_date, race_id) AS asked
+    LEFT JOIN odds_log_races AS known
+        ON known.race_id = asked.race_id
+        AND known.race_no / 10000 = first_race_no(asked.race_date) / 10000
+), runners AS MATERIALIZED (
+    SELECT asked.position, races.race_no,
+        coalesce(known.runner_no, odds_log_runner(races.race_no, asked.horse_id)) AS runner_no
+    FROM asked
+    JOIN races USING (race_date, race_id)
+    LEFT JOIN odds_log_runners AS known
+        ON known.race_no = races.race_no AND known.horse_id = asked.horse_id
+)
+SELECT
+    ARRAY(SELECT race_no FROM runners ORDER BY position) AS race_nos,
+    ARRAY(SELECT runner_no FROM runners ORDER BY position) AS runner_nos,
+    ARRAY(
+        SELECT odds_log_bookmaker(id)
+        FROM unnest(:bookmaker_ids::text[]) WITH ORDINALITY AS b (id, position) ORDER BY position
+    ) AS bookmaker_nos,
+    ARRAY(
+        SELECT odds_log_price(price, fraction)
+        FROM unnest(:decimals::numeric[], :fractionals::text[])
+            WITH ORDINALITY AS p (price, fraction, position)
+        ORDER BY position
+    ) AS price_nos,
+    (
+        SELECT count(ensure_odds_changes_partition(race_date))
+        FROM (SELECT DISTINCT race_date FROM races) AS days
+    ) AS days;
 
 -- name: append_changes(race_nos, runner_nos, bookmaker_nos, price_nos, changed_at, seen_at, is_repair)!
 -- Append price changes to the log, in the order given; a pulled price has no number.

@@ -3,10 +3,6 @@
 WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(6548197))
 SELECT nextval('market_revision') FROM turn;
 
--- name: ensure_change_partitions(race_days)
--- Give the months of these race days partitions of their own.
-SELECT ensure_odds_changes_partition(race_day) FROM unnest(:race_days::date[]) AS race_day;
-
 -- name: upsert_bookmakers(bookmaker_ids, bookmaker_names, bookmaker_types, seen_at)!
 -- Let new bookmakers in, and note that known ones are quoting.
 INSERT INTO ra_bookmakers (bookmaker_id, bookmaker_name, bookmaker_type, last_quoted_at)

@@ -4,7 +4,7 @@ Whoever adds holds the process's writing lock and the fence, so what is numbered
 and the log's own numbers follow the order of commits.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -30,65 +30,52 @@ async def append_changes(
     connection: Connection, entries: Sequence[NewEntry], *, seen_at: datetime, is_repair: bool
 ) -> None:
     """Append entries (one at least), seen at a time (UTC), in the order given."""
-    days = sorted({entry.race_date for entry in entries})
-    async for _ in queries.ensure_change_partitions(connection, race_days=days):
-        pass
-    races = await _numbers_of_races(
-        connection, {(entry.race_date, entry.race_id) for entry in entries}
-    )
-    race_nos = [races[entry.race_date, entry.race_id] for entry in entries]
-    runners = await _numbers_of_runners(
-        connection,
-        {(race, entry.horse_id) for race, entry in zip(race_nos, entries, strict=True)},
-    )
-    bookmakers = await _numbers_of_bookmakers(connection, {e.bookmaker_id for e in entries})
-    prices = await _numbers_of_prices(connection, {entry.price for entry in entries})
+    numbers = await _numbers(connection, entries)
+    runners = [numbers.runners[_runner(entry)] for entry in entries]
     await queries.append_changes(
         connection,
-        race_nos=race_nos,
-        runner_nos=[
-            runners[race, entry.horse_id] for race, entry in zip(race_nos, entries, strict=True)
-        ],
-        bookmaker_nos=[bookmakers[entry.bookmaker_id] for entry in entries],
-        price_nos=[prices[entry.price] for entry in entries],
+        race_nos=[race_no for race_no, _ in runners],
+        runner_nos=[runner_no for _, runner_no in runners],
+        bookmaker_nos=[numbers.bookmakers[entry.bookmaker_id] for entry in entries],
+        price_nos=[numbers.prices[entry.price] for entry in entries],
         changed_at=[entry.changed_at for entry in entries],
         seen_at=seen_at,
         is_repair=is_repair,
     )
 
 
-async def _numbers_of_races(
-    connection: Connection, races: Iterable[tuple[date, RaceId]]
-) -> dict[tuple[date, RaceId], int]:
-    days, ids = zip(*sorted(races), strict=True)
-    rows = queries.race_numbers(connection, race_dates=days, race_ids=ids)
-    return {(day, race_id): number async for day, race_id, number in rows}
+_Runner = tuple[date, RaceId, HorseId]
 
 
-async def _numbers_of_runners(
-    connection: Connection, runners: Iterable[tuple[int, HorseId]]
-) -> dict[tuple[int, HorseId], int]:
-    races, ids = zip(*sorted(runners), strict=True)
-    rows = queries.runner_numbers(connection, race_nos=races, horse_ids=ids)
-    return {(race, horse_id): number async for race, horse_id, number in rows}
+class _Numbers(msgspec.Struct, frozen=True):
+    """What the log calls things: runners with their races, bookmakers, prices."""
+
+    runners: dict[_Runner, tuple[int, int]]
+    bookmakers: dict[BookmakerId, int]
+    prices: dict[Price | None, int | None]
 
 
-async def _numbers_of_bookmakers(
-    connection: Connection, bookmakers: Iterable[BookmakerId]
-) -> dict[BookmakerId, int]:
-    rows = queries.bookmaker_numbers(connection, bookmaker_ids=sorted(bookmakers))
-    return {bookmaker_id: number async for bookmaker_id, number in rows}
+def _runner(entry: NewEntry) -> _Runner:
+    return entry.race_date, entry.race_id, entry.horse_id
 
 
-async def _numbers_of_prices(
-    connection: Connection, prices: Iterable[Price | None]
-) -> dict[Price | None, int | None]:
-    asked = [price for price in prices if price is not None]
-    rows = queries.price_numbers(
+async def _numbers(connection: Connection, entries: Sequence[NewEntry]) -> _Numbers:
+    # Each once, and in an order that does not depend on chance, as whoever looks would number them.
+    runners = sorted({_runner(entry) for entry in entries})
+    bookmakers = sorted({entry.bookmaker_id for entry in entries})
+    prices = list(dict.fromkeys(entry.price for entry in entries if entry.price is not None))
+    found = await queries.numbers_to_log(
         connection,
-        decimals=[price.decimal for price in asked],
-        fractionals=[price.fractional for price in asked],
+        race_dates=[race_date for race_date, _, _ in runners],
+        race_ids=[race_id for _, race_id, _ in runners],
+        horse_ids=[horse_id for _, _, horse_id in runners],
+        bookmaker_ids=bookmakers,
+        decimals=[price.decimal for price in prices],
+        fractionals=[price.fractional for price in prices],
     )
-    numbers: dict[Price | None, int | None] = {None: None}
-    numbers |= zip(asked, [row["price_no"] async for row in rows], strict=True)
-    return numbers
+    pairs = zip(found["race_nos"], found["runner_nos"], strict=True)
+    return _Numbers(
+        runners=dict(zip(runners, pairs, strict=True)),
+        bookmakers=dict(zip(bookmakers, found["bookmaker_nos"], strict=True)),
+        prices={None: None} | dict(zip(prices, found["price_nos"], strict=True)),
+    )
