@@ -20,7 +20,6 @@ from darkhorses.store.writing.lease import Lease, acquire
 from darkhorses.upstream.reading import CardReader
 from darkhorses.worker.collecting import Collector
 
-
 _FORGET = (
     """
     DELETE FROM odds_log WHERE race_no = ANY(ARRAY(
