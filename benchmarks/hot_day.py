@@ -134,6 +134,7 @@ async def go_on(hots: Sequence[tuple[Hot, Asker, Seconds]], looks: Looks, *, run
     An answer is asked for twice after each look, of which the first has to be made anew.
     """
     for number in range(runs):
+        hots = hots[::-1]
         page = looks.next(0.02)
         for hot, _, seconds in hots:
             seconds.add("write of a look, 2 % changed", await hot.write(page))
@@ -144,7 +145,8 @@ async def go_on(hots: Sequence[tuple[Hot, Asker, Seconds]], looks: Looks, *, run
         for name, path in paths.items():
             for _, asker, seconds in hots:
                 seconds.add(name, await asker.seconds(path.replace("{at}", at)))
-    for _ in range(max(runs // 5, 2)):
+    for _ in range(max(runs // 2, 4)):
+        hots = hots[::-1]
         page = looks.next(1)
         for hot, _, seconds in hots:
             seconds.add("write of a look, everything changed", await hot.write(page))

@@ -102,7 +102,7 @@ async def test_whatever_the_migrations_make_is_known_by_name(connection: Connect
 
     tables = await connection.fetch(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-        " AND relkind IN ('r', 'p', 'S') AND relname NOT LIKE '\\_pogo\\_%' AND NOT EXISTS ("
+        " AND relkind IN ('r', 'p', 'S', 'v') AND relname NOT LIKE '\\_pogo\\_%' AND NOT EXISTS ("
         "  SELECT FROM pg_depend WHERE objid = pg_class.oid AND deptype IN ('i', 'a')"
         "  AND classid = 'pg_class'::regclass AND relkind = 'S')"
     )

@@ -9,7 +9,7 @@ from darkhorses.store.price_changes import first_change_at, price_changes_of
 from darkhorses.store.queries import queries
 from tests.history import fill_changes
 from tests.market import NOON, MarketWriter, card, race, runner
-from tests.plans import scans_of_log
+from tests.plans import scans, scans_of_log
 
 ADA, BOB = runner("Ada", 1), runner("Bob", 2)
 OFF = NOON + timedelta(hours=1)
@@ -67,3 +67,18 @@ async def test_a_race_is_read_by_its_index_in_the_partition_of_its_month(
         assert "ra_odds_changes_default" not in text
         assert "Seq Scan" not in scans_of_log(json.loads(plan)).values()
         assert "race_no_idx" in text
+
+
+async def test_a_race_of_a_month_that_nobody_has_analyzed_is_read_by_its_own_number(
+    connection: Connection,
+) -> None:
+    await fill_changes(connection, 60_000)
+    await connection.execute("ANALYZE")
+    await fill_changes(connection, 20_000, first_day=date(2026, 4, 1))
+    sql = queries.price_changes_of_race.sql
+    plan = await connection.fetchval(
+        f"EXPLAIN (FORMAT JSON) {sql}", "rac_7", date(2026, 4, 1), None, None
+    )
+    (found,) = [scan for scan in scans(json.loads(plan)) if scan[0] == "ra_odds_changes_2026_04"]
+    assert "Index" in found[1]
+    assert "race_no = (InitPlan" in plan
