@@ -19,14 +19,8 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
-from benchmarks.filled import (
-    BOOKMAKERS,
-    CHANGES_A_RACE,
-    FILL_BOOKMAKERS,
-    FIXED,
-    more_races,
-    today,
-)
+from benchmarks.filled import FILL_BOOKMAKERS, more_races, today
+from benchmarks.filled_sums import BOOKMAKERS, CHANGES_A_RACE, FIXED
 from darkhorses.domain.redaction import Redaction
 from darkhorses.logs import configure_logs
 from darkhorses.store.embedded import EmbeddedServer

@@ -29,15 +29,14 @@ async def price_changes_of(
         horse_id=horse_id,
         until=until,
     )
-    instants: dict[datetime, datetime] = {}
     return [
         PriceChange(
             change_id=change_id,
             horse_id=HorseId(sys.intern(horse)),
             bookmaker_id=BookmakerId(sys.intern(bookmaker)),
             price=stored_price(decimal, fractional),
-            at=instants.setdefault(at, at),
-            seen_at=instants.setdefault(seen_at, seen_at),
+            at=at,
+            seen_at=seen_at,
             source=_SOURCES[source],
         )
         async for change_id, horse, bookmaker, decimal, fractional, at, seen_at, source in rows
