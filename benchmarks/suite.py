@@ -14,6 +14,7 @@ from benchmarks.figures import Figure, Run, compare, load, save, table
 
 BENCHMARKS = {
     "starting": "benchmarks.starting",
+    "polls": "benchmarks.polls",
     "growth": "benchmarks.growth",
 }
 """What there is to measure: names and modules, in the order in which they run."""
