@@ -78,7 +78,10 @@ class Poller:
         """Join the parts over a migrated database, and take the lease."""
         clock = Clock()
         access = FeedAccess(
-            base_url=upstream.base_url, username="user", password="-", paces=UNPACED
+            base_url=upstream.base_url,
+            username="user",
+            password="-",
+            paces=UNPACED,  # noqa: S106  # nobody looks
         )
         database = await Database.open(url, max_connections=2)
         try:
