@@ -80,8 +80,8 @@ class Poller:
         access = FeedAccess(
             base_url=upstream.base_url,
             username="user",
-            password="-",
-            paces=UNPACED,  # noqa: S106  # nobody looks
+            password="-",  # noqa: S106  # nobody looks
+            paces=UNPACED,
         )
         database = await Database.open(url, max_connections=2)
         try:
