@@ -51,6 +51,7 @@ from darkhorses.upstream.reading import (
     read_races_with_result,
     read_regions,
 )
+from darkhorses.upstream.remembering import CardMemory
 from darkhorses.upstream.results import ResultReader
 from darkhorses.upstream.wire import WireError
 
@@ -180,9 +181,16 @@ class RacingApi:
         return self.outcomes.counts.total()
 
     async def racecards(
-        self, day: date, regions: Collection[str], *, limit: int = _CARDS_A_PAGE
+        self,
+        day: date,
+        regions: Collection[str],
+        *,
+        limit: int = _CARDS_A_PAGE,
+        memory: CardMemory | None = None,
     ) -> CardPage:
         """All cards of a day in some regions, over as many pages as it takes.
+
+        What ``memory`` knows already is not read again; it is given what was read.
 
         An account whose plan has no ``pro`` cards is given today and tomorrow by the ``standard``
         ones; for other days it gets PlanTooSmallError.
@@ -190,7 +198,7 @@ class RacingApi:
         if self._has_pro:
             try:
                 return await self._cards(
-                    "/racecards/pro", {"date": day.isoformat()}, regions, limit
+                    "/racecards/pro", {"date": day.isoformat()}, regions, limit, memory
                 )
             except PlanTooSmallError as error:
                 if self._day_in_words(day) is None:
@@ -203,12 +211,17 @@ class RacingApi:
                 f"the account's plan is too small: cards of {day} need Pro; others have today and "
                 f"tomorrow only"
             )
-        return await self._cards("/racecards/standard", {"day": words}, regions, limit)
+        return await self._cards("/racecards/standard", {"day": words}, regions, limit, memory)
 
     async def _cards(
-        self, path: str, day: Mapping[str, str], regions: Collection[str], limit: int
+        self,
+        path: str,
+        day: Mapping[str, str],
+        regions: Collection[str],
+        limit: int,
+        memory: CardMemory | None,
     ) -> CardPage:
-        reader = CardReader(now=self._clock(), regions=regions)
+        reader = CardReader(now=self._clock(), regions=regions, memory=memory)
         skip = 0
         while True:
             query: dict[str, str | list[str]] = {
@@ -227,9 +240,9 @@ class RacingApi:
         today = race_day(self._clock())
         return {today: "today", today + timedelta(days=1): "tomorrow"}.get(day)
 
-    async def race(self, race_id: RaceId) -> CardPage:
+    async def race(self, race_id: RaceId, *, memory: CardMemory | None = None) -> CardPage:
         """One race's card; a page of one. An answer about another race is malformed."""
-        reader = CardReader(now=self._clock())
+        reader = CardReader(now=self._clock(), memory=memory)
         cards = "pro" if self._has_pro else "standard"
         path = f"/racecards/{race_id}/{cards}"
         await self._get(Endpoint.RACE, path, {}, reader.read_race)

@@ -1,16 +1,16 @@
 """Understanding the feed: wire structs to domain records, and what cannot be understood.
 
-A page is decoded all at once; only when that fails is it taken apart, race by race and runner by
-runner, to find the piece at fault and set it aside while the rest goes on.
+A page is taken apart, race by race and runner by runner: a piece at fault is set aside while the
+rest goes on, and one that came before as it comes now is not read again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from darkhorses.domain.bookmakers import Bookmaker, bookmaker_named
-from darkhorses.domain.identifiers import BookmakerId, CourseId, HorseId, RaceId
+from darkhorses.domain.identifiers import BookmakerId, CourseId, RaceId
 from darkhorses.domain.london import read_local_stamp
 from darkhorses.domain.races import (
     Card,
@@ -18,6 +18,7 @@ from darkhorses.domain.races import (
     Course,
     Quote,
     QuoteKey,
+    Race,
     Runner,
     Unreadable,
 )
@@ -30,13 +31,12 @@ from darkhorses.upstream.facts import (
     read_runner,
     text_of,
 )
+from darkhorses.upstream.remembering import CardMemory, ReadRace, ReadRunner
 from darkhorses.upstream.wire import (
     Leaf,
     WireCourses,
     WireIds,
     WireQuote,
-    WireRace,
-    WireRacecards,
     WireRaceFacts,
     WireRawRace,
     WireRawRacecards,
@@ -48,10 +48,9 @@ from darkhorses.upstream.wire import (
 _LONGEST_PAYLOAD = 20_000
 _LONGEST_ID = 100
 
-_racecards = msgspec.json.Decoder(WireRacecards)
-_raw_racecards = msgspec.json.Decoder(WireRawRacecards)
-_race = msgspec.json.Decoder(WireRace)
-_raw_race = msgspec.json.Decoder(WireRawRace)
+_racecards = msgspec.json.Decoder(WireRawRacecards)
+_race = msgspec.json.Decoder(WireRawRace)
+_anything = msgspec.json.Decoder(msgspec.Raw)
 _runner = msgspec.json.Decoder(WireRunner)
 _courses = msgspec.json.Decoder(WireCourses)
 _results = msgspec.json.Decoder(WireResults)
@@ -71,15 +70,19 @@ class CardReader:
 
     ``regions`` are the feed's region codes; races of others are left out, because a mistyped
     parameter makes the feed answer with the whole world. ``now`` settles stamps in the hour that
-    London's clocks repeat.
+    London's clocks repeat. ``memory`` is of earlier looks: what has not changed since is not read
+    again, and the same objects stand for it.
     """
 
-    def __init__(self, *, now: datetime, regions: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, now: datetime, regions: Iterable[str] = (), memory: CardMemory | None = None
+    ) -> None:
         self._now = now
         self._regions = frozenset(region.lower() for region in regions)
+        self._memory = memory if memory is not None else CardMemory()
         self._cards: dict[RaceId, Card] = {}
         self._bookmakers: dict[BookmakerId, Bookmaker] = {}
-        self._spelled: dict[Leaf, BookmakerId] = {}
+        self._spelled: dict[Leaf, Bookmaker] = {}
         self._unreadable: list[Unreadable] = []
         self._received: set[str] = set()
         self._announced = 0
@@ -88,28 +91,21 @@ class CardReader:
         """Read a page of racecards; raises MalformedError when it is none."""
         try:
             page = _racecards.decode(body)
-        except (msgspec.ValidationError, UnicodeDecodeError):
-            count = self._read_page_in_pieces(body)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise MalformedError(f"the racecards are not JSON: {error}") from error
-        else:
-            for race in page.racecards:
-                self._read_race(race, race.runners or (), whole=race.runners is not None)
-                self._receive(text_of(race.race_id))
-            count = count_of(len(page.racecards), page.total)
+        except UNDECODABLE as error:
+            raise MalformedError(f"the answer is no page of racecards: {error}") from error
+        for raw in page.racecards:
+            self._receive(self._read_raw_race(raw))
+        count = count_of(len(page.racecards), page.total)
         self._announced = max(self._announced, count.total)
         return count
 
     def read_race(self, body: bytes) -> None:
         """Read a single card; raises MalformedError when it is none."""
         try:
-            race = _race.decode(body)
-        except (msgspec.ValidationError, UnicodeDecodeError):
-            self._read_raw_race(msgspec.Raw(body))
-        except (msgspec.DecodeError, RecursionError) as error:
+            raw = _anything.decode(body)
+        except UNDECODABLE as error:
             raise MalformedError(f"the racecard is not JSON: {error}") from error
-        else:
-            self._read_race(race, race.runners or (), whole=race.runners is not None)
+        self._read_raw_race(raw)
 
     def page(self) -> CardPage:
         """All that was read so far; a race that came twice counts as it came last."""
@@ -124,47 +120,19 @@ class CardReader:
         """Count a race once, however often it comes; one without an id is counted by itself."""
         self._received.add(race_id or f"nameless {len(self._received)}")
 
-    def _read_page_in_pieces(self, body: bytes) -> PageCount:
+    def _read_raw_race(self, raw: msgspec.Raw) -> str | None:
+        """Read a race; its id, as far as it has one."""
         try:
-            page = _raw_racecards.decode(body)
+            wire = _race.decode(raw)
         except UNDECODABLE as error:
-            raise MalformedError(f"the answer is no page of racecards: {error}") from error
-        for raw in page.racecards:
-            self._read_raw_race(raw)
-            self._receive(_find_id(raw, "race_id"))
-        return count_of(len(page.racecards), page.total)
+            race_id = _find_id(raw, "race_id")
+            self._set_aside("race", bytes(raw), str(error), race_id=race_id)
+            return race_id
+        if not is_elsewhere(wire.region, self._regions):
+            self._read_race(wire)
+        return text_of(wire.race_id)
 
-    def _read_raw_race(self, raw: msgspec.Raw) -> None:
-        try:
-            race = _raw_race.decode(raw)
-        except UNDECODABLE as error:
-            self._set_aside("race", bytes(raw), str(error), race_id=_find_id(raw, "race_id"))
-            return
-        runners: list[WireRunner] = []
-        whole = race.runners is not None
-        for raw_runner in race.runners or ():
-            try:
-                runners.append(_runner.decode(raw_runner))
-            except UNDECODABLE as error:
-                whole = False
-                self._set_aside(
-                    "runner",
-                    bytes(raw_runner),
-                    str(error),
-                    race_id=text_of(race.race_id),
-                    horse_id=_find_id(raw_runner, "horse_id"),
-                )
-        self._read_race(race, runners, whole=whole)
-
-    def _read_race(
-        self,
-        wire: WireRaceFacts,
-        wire_runners: Iterable[WireRunner],
-        *,
-        whole: bool = True,
-    ) -> None:
-        if is_elsewhere(wire.region, self._regions):
-            return
+    def _read_race(self, wire: WireRawRace) -> None:
         doubts: list[str] = []
         race = None
         try:
@@ -174,34 +142,60 @@ class CardReader:
         if race is None:
             self._set_aside_race(wire, doubts)
             return
-        runners: dict[HorseId, Runner] = {}
-        quotes: dict[QuoteKey, Quote] = {}
-        without_odds: set[HorseId] = set()
+        set_aside = len(self._unreadable)
+        raws = tuple(map(bytes, wire.runners or ()))
+        last = self._memory.race(race.race_id)
         stamps: dict[Leaf, None] = {}
-        for wire_runner in wire_runners:
-            runner = self._read_runner(race.race_id, wire_runner)
-            if runner is None:
-                whole = False
-                continue
-            runners[runner.horse_id] = runner
-            if wire_runner.odds is msgspec.UNSET:
-                without_odds.add(runner.horse_id)
-                continue
-            for wire_quote in wire_runner.odds or ():
-                self._read_quote(quotes, race.race_id, runner, wire_quote)
-                stamps[wire_quote.updated] = None
-        self._cards[race.race_id] = Card(
-            race=race,
-            runners=runners,
-            quotes=quotes,
-            runners_without_odds=frozenset(without_odds),
-            whole=whole,
-            refreshed_at=self._read_stamps(stamps, doubts),
-        )
+        read = self._read_runners(race.race_id, raws, last, stamps)
+        runners = tuple(runner for runner in read if runner is not None)
+        whole = wire.runners is not None and len(runners) == len(raws)
+        refreshed_at = self._read_stamps(stamps, doubts)
+        if whole and last is not None and runners == last.runners:
+            card = msgspec.structs.replace(last.card, race=race, refreshed_at=refreshed_at)
+        else:
+            card = _card_of(race, runners, whole=whole, refreshed_at=refreshed_at)
+        self._cards[race.race_id] = card
         if doubts:
             self._set_aside_race(wire, doubts)
+        # What is set aside is to be told of at every look.
+        if whole and len(self._unreadable) == set_aside:
+            self._memory.note(card, raws=raws, runners=runners, stamps=stamps)
+        else:
+            self._memory.forget(race.race_id)
 
-    def _read_runner(self, race_id: RaceId, wire: WireRunner) -> Runner | None:
+    def _read_runners(
+        self,
+        race_id: RaceId,
+        raws: tuple[bytes, ...],
+        last: ReadRace | None,
+        stamps: dict[Leaf, None],
+    ) -> list[ReadRunner | None]:
+        """Read those runners of a race that are not known as they come; adds all their stamps."""
+        if last is None:
+            return [self._read_runner(race_id, raw, stamps) for raw in raws]
+        known, stamp = last.recall(raws)
+        read = []
+        for raw, runner in zip(raws, known, strict=True):
+            if runner is None:
+                read.append(self._read_runner(race_id, raw, stamps))
+                continue
+            read.append(runner)
+            if runner.quotes:
+                stamps[stamp] = None
+            if not runner.bookmakers.keys() <= self._bookmakers.keys():
+                self._bookmakers = runner.bookmakers | self._bookmakers
+        return read
+
+    def _read_runner(
+        self, race_id: RaceId, raw: bytes, stamps: dict[Leaf, None]
+    ) -> ReadRunner | None:
+        """Read a runner; None for one that is set aside. What its quotes are stamped is added."""
+        try:
+            wire = _runner.decode(raw)
+        except UNDECODABLE as error:
+            horse_id = _find_id(raw, "horse_id")
+            self._set_aside("runner", raw, str(error), race_id=race_id, horse_id=horse_id)
+            return None
         doubts: list[str] = []
         runner = None
         try:
@@ -218,34 +212,46 @@ class CardReader:
                 race_id=race_id,
                 horse_id=text_of(wire.horse_id),
             )
-        return runner
+        if runner is None or wire.odds is msgspec.UNSET:
+            return None if runner is None else ReadRunner(runner=runner)
+        return self._read_quotes(race_id, runner, wire.odds or (), stamps)
 
-    def _read_quote(
-        self, quotes: dict[QuoteKey, Quote], race_id: RaceId, runner: Runner, wire: WireQuote
-    ) -> None:
-        """Add a quote; one that makes no sense counts as no price, so that no old one stands."""
-        bookmaker_id = self._spelled.get(wire.bookmaker)
-        if bookmaker_id is None:
+    def _read_quotes(
+        self,
+        race_id: RaceId,
+        runner: Runner,
+        wires: Iterable[WireQuote],
+        stamps: dict[Leaf, None],
+    ) -> ReadRunner:
+        """Read a runner's quotes; one without sense is no price, so that no old one stands."""
+        quotes: dict[QuoteKey, Quote] = {}
+        bookmakers: dict[BookmakerId, Bookmaker] = {}
+        for wire in wires:
+            stamps[wire.updated] = None
+            bookmaker = self._spelled.get(wire.bookmaker)
+            if bookmaker is None:
+                try:
+                    bookmaker = self._let_in(wire.bookmaker)
+                except ValueError as error:
+                    self._set_aside_quote(race_id, runner, wire, str(error))
+                    continue
             try:
-                bookmaker_id = self._let_in(wire.bookmaker)
+                quote = read_quote(wire.decimal, wire.fractional, wire.ew_places, wire.ew_denom)
             except ValueError as error:
                 self._set_aside_quote(race_id, runner, wire, str(error))
-                return
-        try:
-            quote = read_quote(wire.decimal, wire.fractional, wire.ew_places, wire.ew_denom)
-        except ValueError as error:
-            self._set_aside_quote(race_id, runner, wire, str(error))
-            quote = Quote(price=None)
-        if runner.is_non_runner and quote.price is not None:
-            quote = msgspec.structs.replace(quote, price=None)
-        quotes[runner.horse_id, bookmaker_id] = quote
+                quote = Quote(price=None)
+            if runner.is_non_runner and quote.price is not None:
+                quote = msgspec.structs.replace(quote, price=None)
+            quotes[runner.horse_id, bookmaker.bookmaker_id] = quote
+            bookmakers[bookmaker.bookmaker_id] = bookmaker
+        return ReadRunner(runner=runner, quotes=quotes, bookmakers=bookmakers)
 
-    def _let_in(self, name: Leaf) -> BookmakerId:
+    def _let_in(self, name: Leaf) -> Bookmaker:
         """Identify a bookmaker whose spelling is seen for the first time in this look."""
         bookmaker = bookmaker_named(text_of(name) or "")
         self._bookmakers.setdefault(bookmaker.bookmaker_id, bookmaker)
-        self._spelled[name] = bookmaker.bookmaker_id
-        return bookmaker.bookmaker_id
+        self._spelled[name] = bookmaker
+        return bookmaker
 
     def _read_stamps(self, leaves: Iterable[Leaf], doubts: list[str]) -> datetime | None:
         """The newest of a race's refresh stamps; the feed puts the same on all of its quotes."""
@@ -291,6 +297,24 @@ class CardReader:
         )
 
 
+def _card_of(
+    race: Race, runners: Sequence[ReadRunner], *, whole: bool, refreshed_at: datetime | None
+) -> Card:
+    quotes: dict[QuoteKey, Quote] = {}
+    for read in runners:
+        quotes.update(read.quotes or {})
+    return Card(
+        race=race,
+        runners={read.runner.horse_id: read.runner for read in runners},
+        quotes=quotes,
+        runners_without_odds=frozenset(
+            read.runner.horse_id for read in runners if read.quotes is None
+        ),
+        whole=whole,
+        refreshed_at=refreshed_at,
+    )
+
+
 def read_courses(body: bytes) -> tuple[Course, ...]:
     """Read the answer of ``courses``; a course without id or name is left out."""
     try:
@@ -309,7 +333,7 @@ def read_courses(body: bytes) -> tuple[Course, ...]:
     )
 
 
-def _find_id(raw: msgspec.Raw, field: str) -> str | None:
+def _find_id(raw: msgspec.Raw | bytes, field: str) -> str | None:
     """The id of a piece that cannot be decoded otherwise, where even that can be read."""
     try:
         found = _ids.decode(raw)

@@ -76,26 +76,26 @@ class WireRaceFacts(msgspec.Struct):
 
 
 class WireRace(WireRaceFacts):
-    """A race of a racecard (``racecards/pro``, ``racecards/standard``, ``racecards/{id}/pro``)."""
+    """A race of a racecard, whole (``racecards/{id}/pro``, and in pages of racecards)."""
 
     runners: list[WireRunner] | None = None
 
 
 class WireRawRace(WireRaceFacts):
-    """The same with its runners not yet decoded, to find the one that cannot be."""
+    """The same with its runners not yet decoded: one may be at fault, or known already."""
 
     runners: list[msgspec.Raw] | None = None
 
 
 class WireRacecards(msgspec.Struct):
-    """A page of racecards; the decoder's quick way, all at once."""
+    """A page of racecards (``racecards/pro``, ``racecards/standard``)."""
 
     racecards: list[WireRace]
     total: Any = None
 
 
 class WireRawRacecards(msgspec.Struct):
-    """The same page race by race, for when one of them cannot be decoded."""
+    """The same page with its races not yet decoded."""
 
     racecards: list[msgspec.Raw]
     total: Any = None

@@ -20,6 +20,7 @@ from darkhorses.domain.stages import RESULT, is_over
 from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.errors import PlanTooSmallError
+from darkhorses.upstream.remembering import CardMemory
 from darkhorses.worker.collecting import Collected, Collector
 
 _log = structlog.get_logger("darkhorses.worker")
@@ -41,6 +42,7 @@ class LiveOdds:
         self._regions = tuple(regions)
         self._clock = clock
         self._results_in_plan = True
+        self._memory = CardMemory()
 
     async def poll_cards(self, lease: Lease, days: Sequence[date] = ()) -> Collected:
         """Look at the whole card of some days, by default today and tomorrow in London.
@@ -54,14 +56,18 @@ class LiveOdds:
             today = race_day(started)
             days = (today, today + _DAY)
         answers = await asyncio.gather(
-            *(self._feed.racecards(day, self._regions) for day in days), return_exceptions=True
+            *(self._feed.racecards(day, self._regions, memory=self._memory) for day in days),
+            return_exceptions=True,
         )
         pages = [answer for answer in answers if isinstance(answer, CardPage)]
         failures = [answer for answer in answers if isinstance(answer, BaseException)]
         found = Collected()
         if pages:
+            page = _joined(pages)
+            if not failures:
+                self._memory.keep([card.race.race_id for card in page.cards])
             found = await self._collector.collect(
-                _joined(pages),
+                page,
                 lease,
                 asked_at=started,
                 seen_at=self._clock(),
@@ -84,7 +90,7 @@ class LiveOdds:
     async def poll_race(self, race_id: RaceId, lease: Lease) -> Collected:
         """Look at one race."""
         started = self._clock()
-        page = await self._feed.race(race_id)
+        page = await self._feed.race(race_id, memory=self._memory)
         found = await self._collector.collect(page, lease, asked_at=started, seen_at=self._clock())
         _log.debug(
             "poll.race_finished",
