@@ -196,20 +196,21 @@ def _compare_quotes(
     known: KnownRace | None, card: Card, *, told: set[HorseId]
 ) -> tuple[dict[QuoteKey, Quote], tuple[QuoteChange, ...], int]:
     before = known.quotes if known is not None else {}
-    after = dict(before)
+    if before is card.quotes:
+        return before, (), len(before)
     changes = []
-    unchanged = 0
-    for key, quote in card.quotes.items():
+    new = 0
+    # Reading gives what has not changed as the same object, mostly.
+    differing = [pair for pair in card.quotes.items() if before.get(pair[0]) is not pair[1]]
+    for key, quote in differing:
         stored = before.get(key)
-        if stored is quote:
-            unchanged += 1
-            continue
-        after[key] = quote  # also when equal: the same object is told apart faster next time
-        if stored == quote:
-            unchanged += 1
-            continue
-        price_before = stored.price if stored is not None else None
-        changes.append(_change(key, quote, price_before))
+        new += stored is None
+        if stored != quote:
+            changes.append(_change(key, quote, stored.price if stored is not None else None))
+    unchanged = len(card.quotes) - len(changes)
+    if len(before) + new == len(card.quotes):
+        return card.quotes, tuple(changes), unchanged
+    after = before | card.quotes
     for key, stored in before.items():
         if stored.price is None or key in card.quotes or key[0] not in told:
             continue

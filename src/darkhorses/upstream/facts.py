@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 
+import msgspec
+
 from darkhorses.domain.identifiers import CourseId, HorseId, RaceId
 from darkhorses.domain.london import london_clock
 from darkhorses.domain.prices import read_price
 from darkhorses.domain.races import Quote, Race, Runner
-from darkhorses.upstream.wire import Leaf, WireRaceFacts, WireRunner
+from darkhorses.upstream.wire import Leaf, WireQuote, WireRaceFacts, WireRunnerFacts
 
 _NONE = frozenset({"", "-", "\N{EN DASH}", "\N{EM DASH}"})
 _CLAIM = re.compile(r"^(?P<name>.*?)\s*\((?P<claim>\d+)\)$")
@@ -65,7 +67,7 @@ def read_race_facts(wire: WireRaceFacts, doubts: list[str]) -> Race:
     )
 
 
-def read_runner(wire: WireRunner, doubts: list[str]) -> Runner:
+def read_runner(wire: WireRunnerFacts, doubts: list[str]) -> Runner:
     """Read a runner without its quotes."""
     number = text_of(wire.number)
     jockey, claim = _read_jockey(wire.jockey, doubts)
@@ -121,6 +123,14 @@ def read_quote(decimal: Leaf, fractional: Leaf, ew_places: Leaf, ew_denom: Leaf)
         ew_places=places,
         ew_denom=denominator,
     )
+
+
+def read_quote_of(runner: Runner, wire: WireQuote) -> Quote:
+    """Read a quote on a runner, without price if that does not run; raises as read_quote does."""
+    quote = read_quote(wire.decimal, wire.fractional, wire.ew_places, wire.ew_denom)
+    if runner.is_non_runner and quote.price is not None:
+        return msgspec.structs.replace(quote, price=None)
+    return quote
 
 
 def text_of(leaf: Leaf, *, none: frozenset[str] = _NONE) -> str | None:

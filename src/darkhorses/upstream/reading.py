@@ -26,12 +26,12 @@ from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.errors import MalformedError
 from darkhorses.upstream.facts import (
     is_elsewhere,
-    read_quote,
+    read_quote_of,
     read_race_facts,
     read_runner,
     text_of,
 )
-from darkhorses.upstream.remembering import CardMemory, ReadRace, ReadRunner
+from darkhorses.upstream.remembering import CardMemory, ReadRace, ReadRunner, Recalled
 from darkhorses.upstream.wire import (
     Leaf,
     WireCourses,
@@ -52,6 +52,7 @@ _racecards = msgspec.json.Decoder(WireRawRacecards)
 _race = msgspec.json.Decoder(WireRawRace)
 _anything = msgspec.json.Decoder(msgspec.Raw)
 _runner = msgspec.json.Decoder(WireRunner)
+_quote = msgspec.json.Decoder(WireQuote)
 _courses = msgspec.json.Decoder(WireCourses)
 _results = msgspec.json.Decoder(WireResults)
 _regions = msgspec.json.Decoder(list[WireRegion])
@@ -170,21 +171,41 @@ class CardReader:
         last: ReadRace | None,
         stamps: dict[Leaf, None],
     ) -> list[ReadRunner | None]:
-        """Read those runners of a race that are not known as they come; adds all their stamps."""
+        """Read of a race's runners what is not known as it comes; adds the stamps of all quotes."""
         if last is None:
             return [self._read_runner(race_id, raw, stamps) for raw in raws]
-        known, stamp = last.recall(raws)
-        read = []
-        for raw, runner in zip(raws, known, strict=True):
-            if runner is None:
-                read.append(self._read_runner(race_id, raw, stamps))
-                continue
-            read.append(runner)
-            if runner.quotes:
-                stamps[stamp] = None
-            if not runner.bookmakers.keys() <= self._bookmakers.keys():
-                self._bookmakers = runner.bookmakers | self._bookmakers
-        return read
+        recalled, stamp = last.recall(raws)
+        found = []
+        for raw, known in zip(raws, recalled, strict=True):
+            read = None
+            if known is not None and (read := self._read_changes(raw, known, stamps)):
+                if read.quotes:
+                    stamps[stamp] = None
+                if not read.bookmakers.keys() <= self._bookmakers.keys():
+                    self._bookmakers = read.bookmakers | self._bookmakers
+            found.append(read or self._read_runner(race_id, raw, stamps))
+        return found
+
+    def _read_changes(
+        self, raw: bytes, known: Recalled, stamps: dict[Leaf, None]
+    ) -> ReadRunner | None:
+        """Read a runner by what is known of it; None when all of it is to be read."""
+        if raw == known.expected:
+            return known.read
+        differing = known.differing(raw)
+        if differing is None or known.read.quotes is None:
+            return None
+        quotes = known.read.quotes.copy()
+        for key, raw_quote in differing:
+            try:
+                wire = _quote.decode(raw_quote)
+                if bookmaker_named(text_of(wire.bookmaker) or "").bookmaker_id != key[1]:
+                    return None
+                quotes[key] = read_quote_of(known.read.runner, wire)
+            except (ValueError, *UNDECODABLE):
+                return None
+            stamps[wire.updated] = None
+        return msgspec.structs.replace(known.read, quotes=quotes)
 
     def _read_runner(
         self, race_id: RaceId, raw: bytes, stamps: dict[Leaf, None]
@@ -236,12 +257,10 @@ class CardReader:
                     self._set_aside_quote(race_id, runner, wire, str(error))
                     continue
             try:
-                quote = read_quote(wire.decimal, wire.fractional, wire.ew_places, wire.ew_denom)
+                quote = read_quote_of(runner, wire)
             except ValueError as error:
                 self._set_aside_quote(race_id, runner, wire, str(error))
                 quote = Quote(price=None)
-            if runner.is_non_runner and quote.price is not None:
-                quote = msgspec.structs.replace(quote, price=None)
             quotes[runner.horse_id, bookmaker.bookmaker_id] = quote
             bookmakers[bookmaker.bookmaker_id] = bookmaker
         return ReadRunner(runner=runner, quotes=quotes, bookmakers=bookmakers)

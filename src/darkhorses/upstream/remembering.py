@@ -1,8 +1,8 @@
 """What the last looks said of races, so that what comes again unchanged is not read again.
 
 Most looks bring back most of a card byte for byte, but for the feed's refresh stamp, which moves
-on every quote of a race at once. A runner that differs in nothing else is what it was: reading is
-a function of its bytes, and the stamp is read anew at every look.
+on every quote of a race at once. A runner, or a quote, that differs in nothing else is what it
+was: reading is a function of its bytes, and the stamp is read anew at every look.
 """
 
 import re
@@ -13,10 +13,13 @@ import msgspec
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.domain.races import Card, Quote, QuoteKey, Runner
-from darkhorses.upstream.wire import Leaf
+from darkhorses.upstream.bodies import UNDECODABLE
+from darkhorses.upstream.wire import Leaf, WireRawRunner
 
 # Within a JSON string a quotation mark has a backslash before it, so this is an object's member.
 _STAMP = re.compile(rb'"updated":"([ -!#-\[\]-~]+)"')
+
+_raw_runner = msgspec.json.Decoder(WireRawRunner)
 
 
 class ReadRunner(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +28,31 @@ class ReadRunner(msgspec.Struct, frozen=True, kw_only=True):
     runner: Runner
     quotes: dict[QuoteKey, Quote] | None = None
     bookmakers: dict[BookmakerId, Bookmaker] = {}
+
+
+class Recalled(msgspec.Struct, frozen=True, kw_only=True):
+    """A runner as it was read last, beside what its JSON would be now had nothing changed."""
+
+    read: ReadRunner
+    expected: bytes
+
+    def differing(self, raw: bytes) -> list[tuple[QuoteKey, msgspec.Raw]] | None:
+        """The quotes in a runner's JSON that are not as they were, under the keys that they had.
+
+        None when more than quotes has changed: then all of it is to be read.
+        """
+        try:
+            now, was = _raw_runner.decode(raw), _raw_runner.decode(self.expected)
+        except UNDECODABLE:
+            return None
+        quotes, before, known = now.odds, was.odds, self.read.quotes
+        now.odds = was.odds = None
+        if now != was or not (quotes and before and known):
+            return None
+        if not len(quotes) == len(before) == len(known):
+            return None
+        places = zip(known, quotes, before, strict=True)
+        return [(key, quote) for key, quote, old in places if quote != old]
 
 
 class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,24 +66,22 @@ class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
     stamp: str | None
     card: Card
 
-    def recall(self, raws: tuple[bytes, ...]) -> tuple[list[ReadRunner | None], str | None]:
-        """What was read of each runner before, None for one that is to be read; and their stamp.
+    def recall(self, raws: tuple[bytes, ...]) -> tuple[list[Recalled | None], str | None]:
+        """What is known of the runner at each place, and the stamp that their quotes have now.
 
-        A runner is known by its place on the card, so one that has moved is read again.
+        None for a runner of which nothing can be said; one at another place than before is
+        another.
         """
-        if raws == self.raws:
-            return list(self.runners), self.stamp
-        stamp = _stamp_in(raws)
-        if stamp is None or self.stamp is None:
-            stamp = self.stamp
+        stamp = self.stamp
+        if raws != self.raws and stamp is not None:
+            stamp = _stamp_in(raws) or stamp
         old, new = (f'"updated":"{text}"'.encode() for text in (self.stamp, stamp))
-        found: list[ReadRunner | None] = [None] * len(raws)
-        for position, (raw, before) in enumerate(zip(raws, self.raws, strict=False)):
-            expected = before.replace(old, new)
-            runner = self.runners[position]
+        found: list[Recalled | None] = [None] * len(raws)
+        for place, (before, read) in enumerate(zip(self.raws, self.runners, strict=True)):
+            expected = before if stamp == self.stamp else before.replace(old, new)
             # Quotes whose stamp is not where it was looked for may have any.
-            if raw == expected and (old == new or expected != before or not runner.quotes):
-                found[position] = runner
+            if place < len(raws) and (stamp == self.stamp or expected != before or not read.quotes):
+                found[place] = Recalled(read=read, expected=expected)
         return found, stamp
 
 

@@ -29,8 +29,8 @@ class WireQuote(msgspec.Struct, gc=False):
     updated: Leaf = None
 
 
-class WireRunner(msgspec.Struct):
-    """A runner of a racecard; ``odds`` UNSET when the answer has no such field."""
+class WireRunnerFacts(msgspec.Struct):
+    """A runner of a racecard without its quotes."""
 
     horse_id: Leaf = None
     horse: Leaf = None
@@ -46,7 +46,18 @@ class WireRunner(msgspec.Struct):
     form: Leaf = None
     ofr: Leaf = None
     silk_url: Leaf = None
+
+
+class WireRunner(WireRunnerFacts):
+    """A runner of a racecard; ``odds`` UNSET when the answer has no such field."""
+
     odds: list[WireQuote] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class WireRawRunner(WireRunnerFacts):
+    """The same with its quotes not yet decoded: most of them may be known already."""
+
+    odds: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class WireRaceFacts(msgspec.Struct):
