@@ -4,6 +4,7 @@ The known state is only ever replaced by what has been committed: ``compare`` pr
 writes, and then ``RaceDelta.after`` is what is known.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -196,14 +197,10 @@ def _compare_quotes(
     known: KnownRace | None, card: Card, *, told: set[HorseId]
 ) -> tuple[dict[QuoteKey, Quote], tuple[QuoteChange, ...], int]:
     before = known.quotes if known is not None else {}
-    if before is card.quotes:
-        return before, (), len(before)
     changes = []
     new = 0
-    # Reading gives what has not changed as the same object, mostly.
-    differing = [pair for pair in card.quotes.items() if before.get(pair[0]) is not pair[1]]
-    for key, quote in differing:
-        stored = before.get(key)
+    for key in _differing(before, card):
+        stored, quote = before.get(key), card.quotes[key]
         new += stored is None
         if stored != quote:
             changes.append(_change(key, quote, stored.price if stored is not None else None))
@@ -218,6 +215,15 @@ def _compare_quotes(
         after[key] = pulled
         changes.append(_change(key, pulled, stored.price))
     return after, tuple(changes), unchanged
+
+
+def _differing(before: dict[QuoteKey, Quote], card: Card) -> Iterable[QuoteKey]:
+    """The keys of a card's quotes that may be other than before: those that are other objects."""
+    if before is card.quotes:
+        return ()
+    if card.since is not None and before is card.since.quotes:
+        return card.since.differing
+    return [key for key, quote in card.quotes.items() if before.get(key) is not quote]
 
 
 def _change(key: QuoteKey, quote: Quote, price_before: Price | None) -> QuoteChange:

@@ -115,13 +115,24 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     payload: str
 
 
+class QuotesSince(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a card's quotes differ from those of an earlier card, which have the same keys.
+
+    ``quotes`` are that card's own, so that whoever holds them knows them again.
+    """
+
+    quotes: dict[QuoteKey, Quote]
+    differing: tuple[QuoteKey, ...]
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """One race as one look at the feed shows it.
 
     ``quotes`` are of all runners; a runner in ``runners_without_odds`` came without any word on
     odds, so its last known quotes stand. ``whole`` is False when a runner was set aside: a
     runner that is missing then may be that one, so nothing may be concluded from its absence.
-    ``refreshed_at`` is the feed's own refresh stamp of the odds.
+    ``refreshed_at`` is the feed's own refresh stamp of the odds. ``since`` spares a comparison
+    with the earlier card that it names; it says nothing that ``quotes`` do not.
     """
 
     race: Race
@@ -130,6 +141,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     runners_without_odds: frozenset[HorseId] = frozenset()
     whole: bool = True
     refreshed_at: datetime | None = None
+    since: QuotesSince | None = None
 
 
 class CardPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ A page is taken apart, race by race and runner by runner: a piece at fault is se
 rest goes on, and one that came before as it comes now is not read again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -18,7 +18,7 @@ from darkhorses.domain.races import (
     Course,
     Quote,
     QuoteKey,
-    Race,
+    QuotesSince,
     Runner,
     Unreadable,
 )
@@ -146,49 +146,53 @@ class CardReader:
         set_aside = len(self._unreadable)
         raws = tuple(map(bytes, wire.runners or ()))
         last = self._memory.race(race.race_id)
-        stamps: dict[Leaf, None] = {}
-        read = self._read_runners(race.race_id, raws, last, stamps)
+        seen = _Seen()
+        read = self._read_runners(race.race_id, raws, last, seen)
         runners = tuple(runner for runner in read if runner is not None)
         whole = wire.runners is not None and len(runners) == len(raws)
-        refreshed_at = self._read_stamps(stamps, doubts)
+        refreshed_at = self._read_stamps(seen.stamps, doubts)
         if whole and last is not None and runners == last.runners:
             card = msgspec.structs.replace(last.card, race=race, refreshed_at=refreshed_at)
         else:
-            card = _card_of(race, runners, whole=whole, refreshed_at=refreshed_at)
+            card = Card(
+                race=race,
+                runners={read.runner.horse_id: read.runner for read in runners},
+                quotes=_quotes_of(runners),
+                runners_without_odds=frozenset(
+                    read.runner.horse_id for read in runners if read.quotes is None
+                ),
+                whole=whole,
+                refreshed_at=refreshed_at,
+                since=seen.since(last),
+            )
         self._cards[race.race_id] = card
         if doubts:
             self._set_aside_race(wire, doubts)
         # What is set aside is to be told of at every look.
         if whole and len(self._unreadable) == set_aside:
-            self._memory.note(card, raws=raws, runners=runners, stamps=stamps)
+            self._memory.note(card, raws=raws, runners=runners, stamps=seen.stamps)
         else:
             self._memory.forget(race.race_id)
 
     def _read_runners(
-        self,
-        race_id: RaceId,
-        raws: tuple[bytes, ...],
-        last: ReadRace | None,
-        stamps: dict[Leaf, None],
+        self, race_id: RaceId, raws: tuple[bytes, ...], last: ReadRace | None, seen: "_Seen"
     ) -> list[ReadRunner | None]:
-        """Read of a race's runners what is not known as it comes; adds the stamps of all quotes."""
+        """Read of a race's runners what is not known as it comes."""
         if last is None:
-            return [self._read_runner(race_id, raw, stamps) for raw in raws]
+            return [self._read_runner(race_id, raw, seen) for raw in raws]
         recalled, stamp = last.recall(raws)
         found = []
         for raw, known in zip(raws, recalled, strict=True):
             read = None
-            if known is not None and (read := self._read_changes(raw, known, stamps)):
+            if known is not None and (read := self._read_changes(raw, known, seen)):
                 if read.quotes:
-                    stamps[stamp] = None
+                    seen.stamps[stamp] = None
                 if not read.bookmakers.keys() <= self._bookmakers.keys():
                     self._bookmakers = read.bookmakers | self._bookmakers
-            found.append(read or self._read_runner(race_id, raw, stamps))
+            found.append(read or self._read_runner(race_id, raw, seen))
         return found
 
-    def _read_changes(
-        self, raw: bytes, known: Recalled, stamps: dict[Leaf, None]
-    ) -> ReadRunner | None:
+    def _read_changes(self, raw: bytes, known: Recalled, seen: "_Seen") -> ReadRunner | None:
         """Read a runner by what is known of it; None when all of it is to be read."""
         if raw == known.expected:
             return known.read
@@ -204,13 +208,13 @@ class CardReader:
                 quotes[key] = read_quote_of(known.read.runner, wire)
             except (ValueError, *UNDECODABLE):
                 return None
-            stamps[wire.updated] = None
+            seen.stamps[wire.updated] = None
+            seen.differing.append(key)
         return msgspec.structs.replace(known.read, quotes=quotes)
 
-    def _read_runner(
-        self, race_id: RaceId, raw: bytes, stamps: dict[Leaf, None]
-    ) -> ReadRunner | None:
-        """Read a runner; None for one that is set aside. What its quotes are stamped is added."""
+    def _read_runner(self, race_id: RaceId, raw: bytes, seen: "_Seen") -> ReadRunner | None:
+        """Read all of a runner; None for one that is set aside."""
+        seen.afresh = True
         try:
             wire = _runner.decode(raw)
         except UNDECODABLE as error:
@@ -235,20 +239,20 @@ class CardReader:
             )
         if runner is None or wire.odds is msgspec.UNSET:
             return None if runner is None else ReadRunner(runner=runner)
-        return self._read_quotes(race_id, runner, wire.odds or (), stamps)
+        return self._read_quotes(race_id, runner, wire.odds or (), seen)
 
     def _read_quotes(
         self,
         race_id: RaceId,
         runner: Runner,
         wires: Iterable[WireQuote],
-        stamps: dict[Leaf, None],
+        seen: "_Seen",
     ) -> ReadRunner:
         """Read a runner's quotes; one without sense is no price, so that no old one stands."""
         quotes: dict[QuoteKey, Quote] = {}
         bookmakers: dict[BookmakerId, Bookmaker] = {}
         for wire in wires:
-            stamps[wire.updated] = None
+            seen.stamps[wire.updated] = None
             bookmaker = self._spelled.get(wire.bookmaker)
             if bookmaker is None:
                 try:
@@ -316,22 +320,29 @@ class CardReader:
         )
 
 
-def _card_of(
-    race: Race, runners: Sequence[ReadRunner], *, whole: bool, refreshed_at: datetime | None
-) -> Card:
+class _Seen(msgspec.Struct):
+    """What reading a race's runners brings to light besides them.
+
+    ``stamps`` are those of all quotes; ``differing`` the quotes that are not as they were last,
+    unless a runner was read ``afresh``.
+    """
+
+    stamps: dict[Leaf, None] = {}
+    differing: list[QuoteKey] = []
+    afresh: bool = False
+
+    def since(self, last: ReadRace | None) -> QuotesSince | None:
+        """How the quotes differ from the last ones; None when they cannot be told apart singly."""
+        if last is None or self.afresh:
+            return None
+        return QuotesSince(quotes=last.card.quotes, differing=tuple(self.differing))
+
+
+def _quotes_of(runners: Iterable[ReadRunner]) -> dict[QuoteKey, Quote]:
     quotes: dict[QuoteKey, Quote] = {}
     for read in runners:
         quotes.update(read.quotes or {})
-    return Card(
-        race=race,
-        runners={read.runner.horse_id: read.runner for read in runners},
-        quotes=quotes,
-        runners_without_odds=frozenset(
-            read.runner.horse_id for read in runners if read.quotes is None
-        ),
-        whole=whole,
-        refreshed_at=refreshed_at,
-    )
+    return quotes
 
 
 def read_courses(body: bytes) -> tuple[Course, ...]:
