@@ -10,6 +10,7 @@ upsert and one COPY, and nothing else.
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -162,6 +163,7 @@ class _Seconds(NamedTuple):
 def measure(run: Run) -> list[Figure]:
     """Seconds of a poll."""
     configure_logs("WARNING", Redaction())
+    gc.freeze()  # as the worker's command does
     with a_server(durable=True) as url, running_upstream(times=run.times) as upstream:
         return asyncio.run(_measure(url, upstream, run.runs))
 

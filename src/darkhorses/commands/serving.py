@@ -1,6 +1,7 @@
 """The commands that run for long: the two processes, the simulated feed, and the demo."""
 
 import asyncio
+import gc
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def worker() -> None:
     settings = start_settings()
     from darkhorses.worker.app import run_worker  # noqa: PLC0415
 
+    gc.freeze()  # what is imported stays: the collector is to look at what comes and goes alone
     with watched(settings, "worker"):
         asyncio.run(run_worker(settings))
 

@@ -18,7 +18,6 @@ from darkhorses.domain.races import (
     Course,
     Quote,
     QuoteKey,
-    QuotesSince,
     Runner,
     Unreadable,
 )
@@ -31,7 +30,7 @@ from darkhorses.upstream.facts import (
     read_runner,
     text_of,
 )
-from darkhorses.upstream.remembering import CardMemory, ReadRace, ReadRunner, Recalled
+from darkhorses.upstream.remembering import CardMemory, ReadRace, ReadRunner, Recalled, Seen
 from darkhorses.upstream.wire import (
     Leaf,
     WireCourses,
@@ -134,19 +133,23 @@ class CardReader:
         return text_of(wire.race_id)
 
     def _read_race(self, wire: WireRawRace) -> None:
+        facts = msgspec.structs.astuple(wire)[:-1]
+        last = self._memory.race(text_of(wire.race_id))
         doubts: list[str] = []
         race = None
-        try:
-            race = read_race_facts(wire, doubts)
-        except ValueError as error:
-            doubts.append(str(error))
+        if last is not None and facts == last.facts:
+            race = last.card.race
+        else:
+            try:
+                race = read_race_facts(wire, doubts)
+            except ValueError as error:
+                doubts.append(str(error))
         if race is None:
             self._set_aside_race(wire, doubts)
             return
         set_aside = len(self._unreadable)
         raws = tuple(map(bytes, wire.runners or ()))
-        last = self._memory.race(race.race_id)
-        seen = _Seen()
+        seen = Seen()
         read = self._read_runners(race.race_id, raws, last, seen)
         runners = tuple(runner for runner in read if runner is not None)
         whole = wire.runners is not None and len(runners) == len(raws)
@@ -170,12 +173,12 @@ class CardReader:
             self._set_aside_race(wire, doubts)
         # What is set aside is to be told of at every look.
         if whole and len(self._unreadable) == set_aside:
-            self._memory.note(card, raws=raws, runners=runners, stamps=seen.stamps)
+            self._memory.note(card, facts, raws=raws, runners=runners, stamps=seen.stamps)
         else:
             self._memory.forget(race.race_id)
 
     def _read_runners(
-        self, race_id: RaceId, raws: tuple[bytes, ...], last: ReadRace | None, seen: "_Seen"
+        self, race_id: RaceId, raws: tuple[bytes, ...], last: ReadRace | None, seen: Seen
     ) -> list[ReadRunner | None]:
         """Read of a race's runners what is not known as it comes."""
         if last is None:
@@ -192,7 +195,7 @@ class CardReader:
             found.append(read or self._read_runner(race_id, raw, seen))
         return found
 
-    def _read_changes(self, raw: bytes, known: Recalled, seen: "_Seen") -> ReadRunner | None:
+    def _read_changes(self, raw: bytes, known: Recalled, seen: Seen) -> ReadRunner | None:
         """Read a runner by what is known of it; None when all of it is to be read."""
         if raw == known.expected:
             return known.read
@@ -203,7 +206,8 @@ class CardReader:
         for key, raw_quote in differing:
             try:
                 wire = _quote.decode(raw_quote)
-                if bookmaker_named(text_of(wire.bookmaker) or "").bookmaker_id != key[1]:
+                bookmaker = self._spelled.get(wire.bookmaker) or self._let_in(wire.bookmaker)
+                if bookmaker.bookmaker_id != key[1]:
                     return None
                 quotes[key] = read_quote_of(known.read.runner, wire)
             except (ValueError, *UNDECODABLE):
@@ -212,7 +216,7 @@ class CardReader:
             seen.differing.append(key)
         return msgspec.structs.replace(known.read, quotes=quotes)
 
-    def _read_runner(self, race_id: RaceId, raw: bytes, seen: "_Seen") -> ReadRunner | None:
+    def _read_runner(self, race_id: RaceId, raw: bytes, seen: Seen) -> ReadRunner | None:
         """Read all of a runner; None for one that is set aside."""
         seen.afresh = True
         try:
@@ -246,7 +250,7 @@ class CardReader:
         race_id: RaceId,
         runner: Runner,
         wires: Iterable[WireQuote],
-        seen: "_Seen",
+        seen: Seen,
     ) -> ReadRunner:
         """Read a runner's quotes; one without sense is no price, so that no old one stands."""
         quotes: dict[QuoteKey, Quote] = {}
@@ -318,24 +322,6 @@ class CardReader:
                 payload=text[:_LONGEST_PAYLOAD],
             )
         )
-
-
-class _Seen(msgspec.Struct):
-    """What reading a race's runners brings to light besides them.
-
-    ``stamps`` are those of all quotes; ``differing`` the quotes that are not as they were last,
-    unless a runner was read ``afresh``.
-    """
-
-    stamps: dict[Leaf, None] = {}
-    differing: list[QuoteKey] = []
-    afresh: bool = False
-
-    def since(self, last: ReadRace | None) -> QuotesSince | None:
-        """How the quotes differ from the last ones; None when they cannot be told apart singly."""
-        if last is None or self.afresh:
-            return None
-        return QuotesSince(quotes=last.card.quotes, differing=tuple(self.differing))
 
 
 def _quotes_of(runners: Iterable[ReadRunner]) -> dict[QuoteKey, Quote]:

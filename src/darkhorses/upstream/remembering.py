@@ -12,7 +12,7 @@ import msgspec
 
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, RaceId
-from darkhorses.domain.races import Card, Quote, QuoteKey, Runner
+from darkhorses.domain.races import Card, Quote, QuoteKey, QuotesSince, Runner
 from darkhorses.upstream.bodies import UNDECODABLE
 from darkhorses.upstream.wire import Leaf, WireRawRunner
 
@@ -56,11 +56,13 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
-    """A race of which everything could be read, beside the JSON of its runners.
+    """A race of which everything could be read, beside what it was read from.
 
-    ``stamp`` is the refresh stamp that all of its quotes had, None when it had no quotes.
+    ``facts`` are its leaves and ``raws`` the JSON of its runners; ``stamp`` is the refresh stamp
+    that all of its quotes had, None when it had no quotes.
     """
 
+    facts: tuple[object, ...]
     raws: tuple[bytes, ...]
     runners: tuple[ReadRunner, ...]
     stamp: str | None
@@ -85,19 +87,38 @@ class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
         return found, stamp
 
 
+class Seen(msgspec.Struct):
+    """What reading a race's runners brings to light besides them.
+
+    ``stamps`` are those of all quotes; ``differing`` the quotes that are not as they were last,
+    unless a runner was read ``afresh``.
+    """
+
+    stamps: dict[Leaf, None] = {}
+    differing: list[QuoteKey] = []
+    afresh: bool = False
+
+    def since(self, last: ReadRace | None) -> QuotesSince | None:
+        """How the quotes differ from the last ones; None when they cannot be told apart singly."""
+        if last is None or self.afresh:
+            return None
+        return QuotesSince(quotes=last.card.quotes, differing=tuple(self.differing))
+
+
 class CardMemory:
     """The races that were read last; one that cannot serve again is not among them."""
 
     def __init__(self) -> None:
         self._races: dict[RaceId, ReadRace] = {}
 
-    def race(self, race_id: RaceId) -> ReadRace | None:
+    def race(self, race_id: str | None) -> ReadRace | None:
         """A race as it was last read; None when it is to be read from scratch."""
-        return self._races.get(race_id)
+        return self._races.get(RaceId(race_id)) if race_id else None
 
     def note(
         self,
         card: Card,
+        facts: tuple[object, ...],
         *,
         raws: tuple[bytes, ...],
         runners: tuple[ReadRunner, ...],
@@ -109,7 +130,7 @@ class CardMemory:
             self.forget(card.race.race_id)
             return
         self._races[card.race.race_id] = ReadRace(
-            raws=raws, runners=runners, stamp=stamp, card=card
+            facts=facts, raws=raws, runners=runners, stamp=stamp, card=card
         )
 
     def forget(self, race_id: RaceId) -> None:

@@ -95,11 +95,23 @@ SELECT
     set_config('statement_timeout', :statement_timeout, true),
     set_config('lock_timeout', :lock_timeout, true);
 
--- name: lease_fence(name, epoch)^
--- Hold off a takeover until this transaction ends; no row when the epoch is over.
-SELECT epoch FROM worker_lease
+-- name: lease_fence(name, epoch, idle_timeout, statement_timeout, lock_timeout, transaction_timeout)^
+-- Hold off a takeover until this transaction ends; no row when the epoch is over. Limits the
+-- transaction first, as lease_limit_writer does: the lock is taken when all else is done.
+WITH limits AS MATERIALIZED (
+    SELECT
+        CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+            THEN set_config('transaction_timeout', :transaction_timeout, true)
+        END,
+        set_config('idle_in_transaction_session_timeout', :idle_timeout, true),
+        set_config('statement_timeout', :statement_timeout, true),
+        set_config('lock_timeout', :lock_timeout, true)
+)
+SELECT worker_lease.epoch
+FROM limits
+CROSS JOIN worker_lease
 WHERE name = :name AND epoch = :epoch
-FOR KEY SHARE;
+FOR KEY SHARE OF worker_lease;
 
 -- name: lease_take_turn!
 -- Be the only one that adds to the market until this transaction ends; the number is ours alone.

@@ -96,7 +96,7 @@ SET removed_at = :seen_at::timestamptz,
 FROM unnest(:race_ids::text[], :horse_ids::text[]) AS gone (race_id, horse_id)
 WHERE ra_runners.race_id = gone.race_id AND ra_runners.horse_id = gone.horse_id;
 
--- name: upsert_quotes(race_ids, horse_ids, bookmaker_ids, decimals, fractionals, places, denominators, stamps, seen_at, revision)!
+-- name: upsert_quotes(quotes, seen_at, revision)!
 -- Write new and changed quotes; fetched_at and the source's stamp move only when the price does.
 INSERT INTO ra_odds_live (
     race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, ew_places, ew_denom,
@@ -106,12 +106,9 @@ SELECT
     q.race_id, q.horse_id, q.bookmaker_id, q.odds_decimal, q.odds_fractional, q.ew_places,
     q.ew_denom, CASE WHEN q.odds_decimal IS NULL THEN 'SUSPENDED' ELSE 'OPEN' END,
     q.odds_timestamp, :seen_at::timestamptz, :seen_at::timestamptz, :revision::bigint
-FROM unnest(
-    :race_ids::text[], :horse_ids::text[], :bookmaker_ids::text[], :decimals::numeric[],
-    :fractionals::text[], :places::smallint[], :denominators::smallint[], :stamps::timestamptz[]
-) AS q (
-    race_id, horse_id, bookmaker_id, odds_decimal, odds_fractional, ew_places, ew_denom,
-    odds_timestamp
+FROM json_to_recordset(:quotes::json) AS q (
+    race_id text, horse_id text, bookmaker_id text, odds_decimal numeric, odds_fractional text,
+    ew_places smallint, ew_denom smallint, odds_timestamp timestamptz
 )
 ON CONFLICT (race_id, horse_id, bookmaker_id) DO UPDATE
 SET odds_decimal = excluded.odds_decimal,
@@ -133,15 +130,23 @@ SET odds_decimal = excluded.odds_decimal,
     revision = excluded.revision;
 
 -- name: touch_races(race_ids, refreshed, price_changed, checked, seen_at, revision)!
--- Note that these races were looked at, and whether any price of theirs moved.
-UPDATE ra_races
-SET checked_at = CASE WHEN t.checked THEN :seen_at::timestamptz ELSE checked_at END,
-    odds_refreshed_at = coalesce(t.refreshed, odds_refreshed_at),
-    odds_changed_at = CASE WHEN t.price_changed THEN :seen_at::timestamptz ELSE odds_changed_at END,
-    revision = :revision::bigint
-FROM unnest(:race_ids::text[], :refreshed::timestamptz[], :price_changed::boolean[], :checked::boolean[])
-    AS t (race_id, refreshed, price_changed, checked)
-WHERE ra_races.race_id = t.race_id;
+-- Note that these races were looked at, and whether any price of theirs moved; the commit wakes
+-- the readers, who find by revision what is new.
+WITH touched AS (
+    UPDATE ra_races
+    SET checked_at = CASE WHEN t.checked THEN :seen_at::timestamptz ELSE checked_at END,
+        odds_refreshed_at = coalesce(t.refreshed, odds_refreshed_at),
+        odds_changed_at = CASE
+            WHEN t.price_changed THEN :seen_at::timestamptz ELSE odds_changed_at
+        END,
+        revision = :revision::bigint
+    FROM unnest(
+        :race_ids::text[], :refreshed::timestamptz[], :price_changed::boolean[],
+        :checked::boolean[]
+    ) AS t (race_id, refreshed, price_changed, checked)
+    WHERE ra_races.race_id = t.race_id
+)
+SELECT pg_notify('market', '');
 
 -- name: set_aside(kinds, race_ids, horse_ids, reasons, payloads, digests, seen_at)!
 -- Keep what could not be understood, each piece once, with how often it came.

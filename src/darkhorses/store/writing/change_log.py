@@ -1,6 +1,6 @@
 """Adding to the log of price changes, in which races, runners, bookmakers and prices are numbers.
 
-Whoever adds holds the process's writing lock and the fence, so what is numbered is numbered once
+Whoever adds has the turn to write and the fence, so what is numbered is numbered once
 and the log's own numbers follow the order of commits.
 """
 

@@ -124,14 +124,16 @@ async def fence(connection: Connection, lease: Lease) -> None:
     Raises LeaseLostError when somebody already has. Limits the transaction: 30 s a statement, 5 s
     of silence, 5 s of waiting for a lock, 60 s in all.
     """
-    await queries.lease_limit_writer(
+    held = await queries.lease_fence(
         connection,
+        name=lease.name,
+        epoch=lease.epoch,
         idle_timeout=_IDLE_LIMIT,
         statement_timeout=_STATEMENT_LIMIT,
         lock_timeout=_LOCK_LIMIT,
         transaction_timeout=_WHOLE_LIMIT,
     )
-    if await queries.lease_fence(connection, name=lease.name, epoch=lease.epoch) is None:
+    if held is None:
         raise _lost(lease)
 
 

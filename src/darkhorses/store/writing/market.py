@@ -8,12 +8,13 @@ when another worker leads by now.
 import hashlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import chain
+from decimal import Decimal
 
 import msgspec
 
 from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.diff import QuoteChange, RaceDelta
+from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.races import Unreadable
 from darkhorses.domain.repairs import Outage
 from darkhorses.store.pool import Connection, Database
@@ -45,6 +46,19 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     quotes: int
     changes: int
     messages: int = 0
+
+
+class _LiveQuote(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``ra_odds_live``, as much of it as the look says."""
+
+    race_id: RaceId
+    horse_id: HorseId
+    bookmaker_id: BookmakerId
+    odds_decimal: Decimal | None
+    odds_fractional: str | None
+    ew_places: int | None
+    ew_denom: int | None
+    odds_timestamp: datetime | None
 
 
 async def write_market(
@@ -85,7 +99,6 @@ async def write_market(
         if cycle is not None:
             await _write_cycle(connection, cycle, changes)
         messages = await outbox.announce(connection, audience, deltas, seen_at=seen_at)
-        await queries.notify_market(connection)
     return Written(revision=revision, quotes=quotes, changes=changes, messages=messages)
 
 
@@ -140,19 +153,25 @@ async def _write_runners(
 async def _write_quotes(
     connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime, revision: int
 ) -> int:
-    changed = list(chain.from_iterable(delta.quotes for delta in deltas))
-    if changed:
-        await queries.upsert_quotes(
-            connection,
-            race_ids=_repeated([d.after.race.race_id for d in deltas], deltas),
-            **_columns(changed),
-            places=[change.quote.ew_places for change in changed],
-            denominators=[change.quote.ew_denom for change in changed],
-            stamps=_repeated([delta.refreshed_at for delta in deltas], deltas),
-            seen_at=seen_at,
-            revision=revision,
-        )
-    return len(changed)
+    quotes = [_live_quote(delta, change) for delta in deltas for change in delta.quotes]
+    if quotes:
+        payload = msgspec.json.encode(quotes).decode()
+        await queries.upsert_quotes(connection, quotes=payload, seen_at=seen_at, revision=revision)
+    return len(quotes)
+
+
+def _live_quote(delta: RaceDelta, change: QuoteChange) -> _LiveQuote:
+    price = change.quote.price
+    return _LiveQuote(
+        race_id=delta.after.race.race_id,
+        horse_id=change.horse_id,
+        bookmaker_id=change.bookmaker_id,
+        odds_decimal=None if price is None else price.decimal,
+        odds_fractional=None if price is None else price.fractional,
+        ew_places=change.quote.ew_places,
+        ew_denom=change.quote.ew_denom,
+        odds_timestamp=delta.refreshed_at,
+    )
 
 
 async def _write_changes(
@@ -174,21 +193,6 @@ async def _write_changes(
     if entries:
         await append_changes(connection, entries, seen_at=seen_at, is_repair=False)
     return len(entries)
-
-
-def _columns(changes: Sequence[QuoteChange]) -> dict[str, list[object]]:
-    prices = [change.quote.price for change in changes]
-    return {
-        "horse_ids": [change.horse_id for change in changes],
-        "bookmaker_ids": [change.bookmaker_id for change in changes],
-        "decimals": [None if price is None else price.decimal for price in prices],
-        "fractionals": [None if price is None else price.fractional for price in prices],
-    }
-
-
-def _repeated(values: Sequence[object], deltas: Sequence[RaceDelta]) -> list[object]:
-    """Each delta's value once for each of its quotes."""
-    return [value for value, delta in zip(values, deltas, strict=True) for _ in delta.quotes]
 
 
 async def _want_repairs(connection: Connection, outages: Sequence[Outage]) -> None:
