@@ -15,6 +15,8 @@ from benchmarks.figures import Figure, Run, compare, load, save, table
 BENCHMARKS = {
     "starting": "benchmarks.starting",
     "polls": "benchmarks.polls",
+    "worker": "benchmarks.worker_process",
+    "backfill": "benchmarks.backfilling",
     "growth": "benchmarks.growth",
 }
 """What there is to measure: names and modules, in the order in which they run."""
