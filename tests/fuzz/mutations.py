@@ -5,7 +5,7 @@ A spoilt answer is drawn by Hypothesis, so that one that does harm is shrunk to 
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
@@ -133,6 +133,55 @@ def spoilt(draw: st.DrawFn, pages: list[Any]) -> Any:
     for kind, where, other, value in steps:
         _spoil(content, kind, where, other, deepcopy(value))
     return content
+
+
+class Looks:
+    """A page at several looks; ``steps`` are what happens to it before each of them."""
+
+    def __init__(self, page: Any, steps: list[list[tuple[Any, ...]]], *, spaced: bool) -> None:
+        self._page = page
+        self._steps = steps
+        self._separators = (", ", ": ") if spaced else (",", ":")
+
+    def __repr__(self) -> str:
+        ids = [race["race_id"] for race in self._page["racecards"]]
+        return f"Looks({ids}, {self._steps}, {self._separators})"
+
+    def bodies(self) -> Iterator[bytes]:
+        """The page's bytes at each look."""
+        content = deepcopy(self._page)
+        for steps in self._steps:
+            for kind, where, other, value in steps:
+                match kind:
+                    case "refresh":
+                        _set_quotes(content, {"updated": f"2026-10-10 09:{where % 60:02}:00"})
+                    case "reprice":
+                        _set_quotes(content, {"decimal": "8.5", "fractional": "15/2"}, where)
+                    case "heal":
+                        content = deepcopy(self._page)
+                    case _:
+                        _spoil(content, kind, where, other, deepcopy(value))
+            yield json.dumps(content, separators=self._separators).encode()
+
+
+@st.composite
+def looks_at(draw: st.DrawFn, pages: list[Any]) -> Looks:
+    """A page at several looks: as before, refreshed, repriced, spoilt, and healed again."""
+    kinds = _kinds | st.sampled_from(["refresh", "refresh", "reprice", "reprice", "heal"])
+    step = st.tuples(kinds, _spots, _spots, _values)
+    steps = draw(st.lists(st.lists(step, max_size=4), min_size=2, max_size=6))
+    return Looks(draw(st.sampled_from(pages)), steps, spaced=draw(st.booleans()))
+
+
+def _set_quotes(content: Any, fields: dict[str, str], only: int | None = None) -> None:
+    """Give all quotes of a page these fields, or one of them."""
+    quotes = [path for path in _places(content) if len(path) >= 2 and path[-2] == "odds"]
+    for path in quotes if only is None else quotes[only % max(1, len(quotes)) :][:1]:
+        quote = content
+        for step in path:
+            quote = quote[step]
+        if isinstance(quote, dict):
+            quote.update(fields)
 
 
 @st.composite
