@@ -19,6 +19,7 @@ UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on bytes that are not JSON, not UTF-8, nested too deeply, or misshapen."""
 
 _GZIP = zlib.MAX_WBITS | 16
+_PIECE = 4 * 1024 * 1024  # a usual day's page at once
 
 
 async def read_body(response: httpx.Response, path: str) -> bytes:
@@ -50,7 +51,7 @@ async def _unpack(response: httpx.Response, path: str) -> bytes:
         rest = packed
         while rest and not unpacker.eof:
             try:
-                body += unpacker.decompress(rest, LARGEST_BODY + 1 - len(body))
+                body += unpacker.decompress(rest, _PIECE)
             except zlib.error as error:
                 raise MalformedError(f"the answer of {path} cannot be unpacked: {error}") from error
             if len(body) > LARGEST_BODY:

@@ -91,8 +91,10 @@ class CardReader:
         """Read a page of racecards; raises MalformedError when it is none."""
         try:
             page = _racecards.decode(body)
-        except UNDECODABLE as error:
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
             raise MalformedError(f"the answer is no page of racecards: {error}") from error
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise MalformedError(f"the racecards are not JSON: {error}") from error
         for raw in page.racecards:
             self._receive(self._read_raw_race(raw))
         count = count_of(len(page.racecards), page.total)
