@@ -201,7 +201,8 @@ class CardReader:
         """Read a runner by what is known of it; None when all of it is to be read."""
         if raw == known.expected:
             return known.read
-        differing = known.differing(raw)
+        # Where one runner is new, or all of its prices, so mostly are the others of its race.
+        differing = None if seen.afresh else known.differing(raw)
         if differing is None or known.read.quotes is None:
             return None
         quotes = known.read.quotes.copy()

@@ -39,7 +39,7 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     def differing(self, raw: bytes) -> list[tuple[QuoteKey, msgspec.Raw]] | None:
         """The quotes in a runner's JSON that are not as they were, under the keys that they had.
 
-        None when more than quotes has changed, or all of them: then all of it is to be read.
+        None when more than quotes has changed, or most of them: then all of it is to be read.
         """
         try:
             now, was = _raw_runner.decode(raw), _raw_runner.decode(self.expected)
@@ -53,7 +53,7 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
             return None
         places = zip(known, quotes, before, strict=True)
         differing = [(key, quote) for key, quote, old in places if quote != old]
-        return differing if len(differing) < len(known) else None
+        return differing if len(differing) * 2 <= len(known) else None
 
 
 class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
