@@ -51,6 +51,20 @@ def configure_logs(level: str, hide: Redaction) -> None:
     sys.excepthook = hiding.crashed
 
 
+def line_of(level: str, entry: dict[str, Any], *, timestamp: str) -> str:
+    """An entry as the logs are set up to write it, with its end of line; says ``timestamp``.
+
+    For who tells the same so often that it renders it once and puts the rest in by itself.
+    """
+    rendered: Any = entry
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, structlog.processors.TimeStamper):
+            rendered["timestamp"] = timestamp
+        else:
+            rendered = processor(None, level, rendered)
+    return f"{rendered}\n"
+
+
 class _Hiding:
     """Takes secrets out of entries just before they become lines, and out of tracebacks."""
 

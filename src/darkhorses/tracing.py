@@ -23,6 +23,11 @@ _nothing: AbstractContextManager[None] = nullcontext()
 _tracer: "Tracer | None" = None
 
 
+def is_traced() -> bool:
+    """Whether anybody is told of spans."""
+    return _tracer is not None
+
+
 def span(name: str, attributes: Attributes | None = None) -> "AbstractContextManager[Span | None]":
     """What the block does, as a span; None where nobody traces."""
     if _tracer is None:

@@ -28,7 +28,9 @@ from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.metrics import Metrics
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
+from darkhorses.api.ready_answers import ReadyAnswers
 from darkhorses.api.reference import Reference
+from darkhorses.api.request_log import RepeatedLines, RequestLog
 from darkhorses.api.server import make_server
 from darkhorses.api.settlements import Settlements
 from darkhorses.api.statistics import StatisticsReader
@@ -82,6 +84,7 @@ def build_edge(
     clock_headers: Callable[[], Headers] | None = None,
     access: Access | None = None,
     replica: Replica | None = None,
+    request_log: RequestLog | None = None,
 ) -> Edge:
     """Put together what answers requests; without ``access`` anybody may ask anything.
 
@@ -112,8 +115,15 @@ def build_edge(
             replica=replica,
         )
     )
-    guarded = application if access is None else access.around(application)
-    return Edge(guarded, meter=metrics.requests, clock_headers=clock_headers)
+    ready = ReadyAnswers(application, publisher)
+    guarded = ready if access is None else access.around(ready)
+    return Edge(
+        guarded,
+        meter=metrics.requests,
+        ready=ready if access is None or access.asks_nothing else None,
+        clock_headers=clock_headers,
+        request_log=request_log,
+    )
 
 
 async def run_api(
@@ -163,6 +173,7 @@ async def run_api(
             clock_headers=clock_headers,
             access=access,
             replica=replica,
+            request_log=RepeatedLines(),
         )
         server = make_server(
             behind_proxies(edge, rules.proxies),

@@ -7,36 +7,29 @@ when the service stops.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPResponseStartEvent, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from darkhorses.api.encoding import EVERY_ANSWERS, HeaderPairs
 from darkhorses.api.metering import RequestMeter, client_kind, route_of
+from darkhorses.api.ready_answers import Ready, ReadyAnswers
+from darkhorses.api.request_log import RequestLog, Served
 from darkhorses.store.replica import read_as_of
-from darkhorses.tracing import span
+from darkhorses.tracing import is_traced, span
 
 log = structlog.get_logger()
 
-_POLICY = (
-    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
-    "object-src 'none'"
-)
-_HEADERS = (
-    (b"content-security-policy", _POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"server", b"darkhorses"),
-)
 AS_OF = b"darkhorses-as-of"
 """The header of an answer from a replica: it has everything up to this moment (UTC)."""
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers = Iterable[tuple[bytes, bytes]]
 
 _UNANSWERED = 499
 """What the log says of a request that went away, or was cut, before it had an answer."""
@@ -51,23 +44,38 @@ def is_head(scope: Scope) -> bool:
 
 
 class Edge:
-    """An ASGI application around another; ``clock_headers`` tell another time than the real one."""
+    """An ASGI application around another; ``clock_headers`` tell another time than the real one.
+
+    ``ready`` is asked first, where nobody is asked who they are: what it finds needs no more than
+    to be sent and told of.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
         meter: RequestMeter,
+        ready: ReadyAnswers | None = None,
         clock_headers: Callable[[], Headers] | None = None,
+        request_log: RequestLog | None = None,
     ) -> None:
         self._app = app
         self._meter = meter
+        self._log = request_log or RequestLog()
         self._clock_headers = clock_headers
+        self._ready = ready if clock_headers is None else None
         self._requests: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket."""
-        serve = self._serve if scope["type"] == ScopeType.HTTP else self._serve_socket
+        is_http = scope["type"] == ScopeType.HTTP
+        if is_http and self._ready is not None and not is_traced():
+            started = time.perf_counter()
+            ready = self._ready.find(scope)
+            if ready is not None:
+                await self._send_ready(ready, scope, send, started)
+                return
+        serve = self._serve if is_http else self._serve_socket
         task = asyncio.current_task()
         if task is not None:
             self._requests.add(task)
@@ -83,6 +91,21 @@ class Edge:
             _, late = await asyncio.wait(self._requests, timeout=within.total_seconds())
             for task in late:
                 task.cancel()
+        self._log.flush()
+
+    async def _send_ready(self, ready: Ready, scope: Scope, send: Send, started: float) -> None:
+        answer, route = ready
+        began = time.perf_counter()
+        try:
+            await send(answer.start)
+            await send(answer.body)
+        finally:
+            self._meter.count(route, "GET", answer.status, began - started)
+            milliseconds = round((time.perf_counter() - started) * 1000, 2)
+            path, client = scope["path"], client_kind(scope)
+            self._log.served(
+                Served("GET", path, route, answer.status, answer.size, client, None), milliseconds
+            )
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -116,8 +139,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 began = time.perf_counter()
                 status = message["status"]
-                clock = self._clock_headers() if self._clock_headers is not None else ()
-                message = _with_headers(message, (*_HEADERS, *clock, *_age_headers()))
+                headers = self._with_own(message["headers"])
+                message = {"type": "http.response.start", "status": status, "headers": headers}
             elif message["type"] == "http.response.body":
                 if is_head:
                     message = {**message, "body": b""}
@@ -139,25 +162,26 @@ class Edge:
             method = "HEAD" if is_head else scope["method"]  # type: ignore[typeddict-item]
             route = route_of(scope)
             self._meter.count(route, method, status, (began or ended) - started)
-            # A platform asks for these all day long.
-            say = log.debug if route in _ASKED_ALL_DAY else log.info
-            say(
-                "request.served",
-                method=method,
-                path=path,
-                route=route,
-                status=status,
-                ms=round((ended - started) * 1000, 2),
-                bytes=sent,
-                client=client_kind(scope),
-                **_key_of(scope),
-            )
+            milliseconds = round((ended - started) * 1000, 2)
+            served = Served(method, path, route, status, sent, client_kind(scope), _key_of(scope))
+            if route in _ASKED_ALL_DAY:
+                log.debug("request.served", **served.fields(milliseconds))
+            else:
+                self._log.served(served, milliseconds)
+
+    def _with_own(self, headers: Headers) -> Headers:
+        """The headers of an answer, and those that every answer has."""
+        clock = self._clock_headers() if self._clock_headers is not None else ()
+        age = _age_headers()
+        if clock or age or not isinstance(headers, tuple):
+            return _with_headers(headers, (*EVERY_ANSWERS, *clock, *age))
+        return _guarded(headers)
 
 
-def _key_of(scope: Scope) -> dict[str, str]:
+def _key_of(scope: Scope) -> str | None:
     """The public part of the key that a request came with, if it had one."""
     key = scope.get("darkhorses.key_id")
-    return {} if key is None else {"key": str(key)}
+    return None if key is None else str(key)
 
 
 def _age_headers() -> Headers:
@@ -166,7 +190,13 @@ def _age_headers() -> Headers:
     return () if as_of is None else ((AS_OF, f"{as_of:%Y-%m-%dT%H:%M:%SZ}".encode()),)
 
 
-def _with_headers(message: HTTPResponseStartEvent, headers: Headers) -> HTTPResponseStartEvent:
-    given = {name for name, _ in message["headers"]}
-    added = [header for header in headers if header[0] not in given]
-    return {**message, "headers": [*message["headers"], *added]}
+def _with_headers(headers: Headers, own: Headers) -> list[tuple[bytes, bytes]]:
+    given = list(headers)
+    names = {name for name, _ in given}
+    return [*given, *(header for header in own if header[0] not in names)]
+
+
+@lru_cache(maxsize=512)
+def _guarded(headers: HeaderPairs) -> list[tuple[bytes, bytes]]:
+    """The same for headers that come again with every answer of the same body."""
+    return _with_headers(headers, EVERY_ANSWERS)

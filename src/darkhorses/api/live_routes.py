@@ -14,7 +14,7 @@ from darkhorses.api.live_odds import LiveOddsQuery, live_odds
 from darkhorses.api.parameters import read_bookmaker
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import REFUSALS
-from darkhorses.api.publishing import Publisher, as_json
+from darkhorses.api.publishing import Publisher, address_of, as_json
 from darkhorses.api.races import next_race, races_by_stage, upcoming_races
 from darkhorses.domain.london import race_day
 
@@ -62,7 +62,9 @@ async def get_live_odds(
         body, _ = live_odds(publisher.lens(await past_days.day(query.race_date)), query)
         return respond(request, Encoded.json(body))
     published = publisher.published(
-        ("live-odds", query), as_json(lambda lens: live_odds(lens, query))
+        ("live-odds", query),
+        as_json(lambda lens: live_odds(lens, query)),
+        at=address_of(request),
     )
     return respond(request, published)
 
@@ -89,6 +91,7 @@ def get_races_by_stage(
     published = publisher.published(
         ("races-by-stage", all_odds),
         as_json(lambda lens: races_by_stage(lens, all_odds=all_odds)),
+        at=address_of(request),
     )
     return respond(request, published)
 
@@ -111,6 +114,7 @@ def get_upcoming_races(
     published = publisher.published(
         ("upcoming-races", hours_ahead),
         as_json(lambda lens: upcoming_races(lens, hours_ahead=hours_ahead)),
+        at=address_of(request),
     )
     return respond(request, published)
 
@@ -126,7 +130,8 @@ def get_next_race(
     request: _Request, publisher: NamedDependency[Publisher]
 ) -> Response[bytes | None]:
     """The next scheduled off, and how far today's card is."""
-    return respond(request, publisher.published(("next-race",), as_json(next_race)))
+    published = publisher.published(("next-race",), as_json(next_race), at=address_of(request))
+    return respond(request, published)
 
 
 ROUTES = (

@@ -12,7 +12,7 @@ from darkhorses.api.encoding import respond
 from darkhorses.api.mover_bodies import Direction, Movers, Window
 from darkhorses.api.movers import MoversQuery, movers
 from darkhorses.api.problems import REFUSALS
-from darkhorses.api.publishing import Publisher, as_json
+from darkhorses.api.publishing import Publisher, address_of, as_json
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.readmodel.price_paths import PricePaths
 
@@ -61,6 +61,7 @@ async def get_movers(
     published = publisher.published(
         ("movers", query, price_paths.position),
         as_json(lambda lens: movers(lens, price_paths, query)),
+        at=address_of(request),
     )
     return respond(request, published)
 

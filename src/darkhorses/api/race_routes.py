@@ -20,7 +20,7 @@ from darkhorses.api.problems import (
     FieldError,
     NotKnownError,
 )
-from darkhorses.api.publishing import Publisher, as_json
+from darkhorses.api.publishing import Address, Publisher, address_of, as_json
 from darkhorses.api.race_boards import past_race_page, race_page
 from darkhorses.api.race_bodies import RaceHistory, RaceList, RacePage
 from darkhorses.api.race_history import HistoryQuery, Resolution, race_history
@@ -74,7 +74,9 @@ async def get_races(
         await _require_known(query, past, reference)
         return respond(request, Encoded.json(race_list(publisher.lens(past), query)[0]))
     await _require_known(query, followed, reference)
-    published = publisher.published(("races", query), as_json(lambda lens: race_list(lens, query)))
+    published = publisher.published(
+        ("races", query), as_json(lambda lens: race_list(lens, query)), at=address_of(request)
+    )
     return respond(request, published)
 
 
@@ -105,7 +107,13 @@ async def get_race(
     itself: in proportion, by a power, and by Shin's method.
     """
     found = await answer_of_race(
-        publisher, stored_races, RaceId(race_id), at=at, encode=Encoded.json, form="json"
+        publisher,
+        stored_races,
+        RaceId(race_id),
+        at=at,
+        encode=Encoded.json,
+        form="json",
+        address=address_of(request),
     )
     return respond(request, found)
 
@@ -118,8 +126,11 @@ async def answer_of_race(
     at: str | None,
     encode: Callable[[RacePage], Encoded],
     form: str,
+    address: Address | None = None,
 ) -> Encoded:
     """A race in some form, now or at a moment; a running one is made once per state of the market.
+
+    With ``address`` a running race in a form that depends on nothing else stands there.
 
     Raises BadParametersError for the moment, NotKnownError for the race, and StoreError.
     """
@@ -135,7 +146,7 @@ async def answer_of_race(
             page, true_until = race_page(lens, lens.followed.market.races[race_id])
             return encode(page), true_until
 
-        return publisher.published(("race", race_id, form), build)
+        return publisher.published(("race", race_id, form), build, at=address)
     market = await stored_races.market(race_id)
     if market is None:
         raise _unknown_race(race_id)

@@ -87,6 +87,11 @@ class Access:
         """Whether ``run`` has keys to follow."""
         return self._rules.wanted is not Wanted.OFF
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether every request is let through, and answered as if there were no rings."""
+        return self._limits is None and not self.wants_keys and not self._rules.origins
+
     def around(self, app: ASGIApp) -> ASGIApp:
         """The application with its gate and, outermost, what browsers are told of origins."""
         gate = Gate(app, ring=self.ring, wanted=self._rules.wanted, limits=self._limits)

@@ -94,5 +94,7 @@ def _is_own(scope: Scope, origin: str) -> bool:
 
 
 def _header(scope: Scope, wanted: bytes) -> str | None:
-    value = next((value for name, value in scope["headers"] if name == wanted), None)
-    return value.decode("latin-1") if value is not None else None
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return value.decode("latin-1")
+    return None
