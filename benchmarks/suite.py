@@ -17,6 +17,9 @@ BENCHMARKS = {
     "polls": "benchmarks.polls",
     "worker": "benchmarks.worker_process",
     "backfill": "benchmarks.backfilling",
+    "serving": "benchmarks.serving",
+    "api": "benchmarks.api_start",
+    "streams": "benchmarks.stream_latency",
     "growth": "benchmarks.growth",
 }
 """What there is to measure: names and modules, in the order in which they run."""
