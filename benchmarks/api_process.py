@@ -18,6 +18,7 @@ from typing import NamedTuple
 import httpx
 
 from benchmarks.databases import a_database, a_server
+from benchmarks.load import processor_seconds
 from benchmarks.upstream import running_upstream
 from darkhorses.domain.london import LONDON, race_day
 
@@ -33,11 +34,12 @@ class FilledDatabase(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A server that answers; ``ready_after`` seconds from its start."""
+    """A server that answers; ``ready_after`` seconds from its start, ``ready_cpu`` of them used."""
 
     url: str
     pid: int
     ready_after: float
+    ready_cpu: float
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> httpx.Response:
         """Ask once, by default for a body that is not compressed."""
@@ -98,25 +100,26 @@ def a_process(
     """Start a server on a free PORT, wait until it answers 200 at ``health``, and stop it."""
     port = _free_port()
     given = os.environ | {"PORT": str(port)} | dict(environment or {})  # noqa: TID251  # a child's
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as told, httpx.Client(timeout=5) as client:
         begun = time.perf_counter()
         process = subprocess.Popen([sys.executable, *arguments], env=given, stderr=told)
         try:
             url = f"http://127.0.0.1:{port}"
-            while not _answers(url + health):
+            while not _answers(client, url + health):
                 if process.poll() is not None or time.perf_counter() - begun > _PATIENCE:
                     told.seek(0)
                     raise RuntimeError(told.read().decode())
                 time.sleep(_PAUSE)
-            yield Served(url, process.pid, time.perf_counter() - begun)
+            took = time.perf_counter() - begun
+            yield Served(url, process.pid, took, processor_seconds(process.pid))
         finally:
             process.terminate()
             process.wait()
 
 
-def _answers(url: str) -> bool:
+def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5).status_code == httpx.codes.OK
+        return client.get(url).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

@@ -41,14 +41,14 @@ def load(url: str, headers: Mapping[str, str], *, pid: int, seconds: int) -> Loa
     Raises NoLoadError when an answer was neither 2xx nor 304.
     """
     given = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    before, own = _processor_seconds(pid), os.times()
+    before, own = processor_seconds(pid), os.times()
     ran = subprocess.run(
         [wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--latency", *given, url],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    took, now = _processor_seconds(pid) - before, os.times()
+    took, now = processor_seconds(pid) - before, os.times()
     if "Non-2xx" in ran and "if-none-match" not in headers:
         raise NoLoadError(f"{url} did not answer well: {ran}")
     by_wrk = now.children_user + now.children_system - own.children_user - own.children_system
@@ -69,7 +69,7 @@ def _found(pattern: str, text: str) -> re.Match[str]:
     return found
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """What a process with its threads has taken so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

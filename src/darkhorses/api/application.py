@@ -8,6 +8,8 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.openapi.spec import Reference as OpenAPIReference
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 
 from darkhorses import __version__
 from darkhorses.api import (
@@ -102,6 +104,14 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     replica: Replica | None
 
 
+class _Application(Litestar):
+    """Litestar without what it loads because it happens to be installed: pydantic and attrs."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
+
+
 def create_application(services: Services) -> Litestar:
     """Put the application together around what it serves from."""
     environment = make_environment()
@@ -111,7 +121,7 @@ def create_application(services: Services) -> Litestar:
         "documents": Documents(environment),
         "static_files": StaticFiles(),
     }
-    return Litestar(
+    return _Application(
         route_handlers=_ROUTES,
         dependencies={name: _provide(thing) for name, thing in given.items()},
         before_request=refuse_wrong_parameters,
