@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -346,6 +347,24 @@ async def test_a_repeated_line_is_the_line_that_structlog_writes(
     assert entries[2] == {**entries[0], "ms": 3.5}
     assert max(stamps) - min(stamps) < timedelta(minutes=1)
     assert "hunter2" not in plain + "".join(repeated)
+
+
+@pytest.mark.usefixtures("logs")
+async def test_so_it_is_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    configure_logs("INFO", Redaction())
+    RequestLog().served(_served("/api/live-odds"), 1.25)
+    lines = RepeatedLines()
+    lines.served(_served("/api/live-odds"), 1.25)
+    lines.flush()
+    plain, repeated = (
+        re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line)
+        for line in capsys.readouterr().err.splitlines()
+    )
+    assert "TIME" in plain
+    assert repeated == plain
 
 
 @pytest.mark.usefixtures("logs")

@@ -7,9 +7,11 @@ same lines, redaction and all, at a fraction of the cost.
 
 import asyncio
 import logging
+import re
 import secrets
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -23,7 +25,7 @@ _WAIT = timedelta(milliseconds=10)
 """How long a line may wait for others, to be written with them."""
 
 _EVENT = "request.served"
-_MOST_TEMPLATES = 1024
+_MOST_LINES = 1024
 _LONGEST_PATH = 200
 
 
@@ -63,52 +65,64 @@ class RequestLog:
         """Write what was not written yet."""
 
 
+class _Line(NamedTuple):
+    """A rendered line around its duration and its time, or its time and its duration."""
+
+    parts: tuple[str, str, str]
+    time_first: bool
+
+
 class RepeatedLines(RequestLog):
     """Writes lines to stderr, several together; made once the logs are set up."""
 
     def __init__(self) -> None:
         self._is_on: bool = log.is_enabled_for(logging.INFO)
-        self._templates: dict[Served, str] = {}
+        self._lines: dict[Served, _Line] = {}
         # No request can have these in it.
         self._number = secrets.randbits(63)
         self._timestamp = secrets.token_hex(16)
-        self._waiting: list[str] = []
-        self._second = 0
-        self._said = ""
+        self._waiting: list[tuple[_Line, float, int]] = []
 
     def served(self, request: Served, milliseconds: float) -> None:
         """Tell of a request that ended."""
         if not self._is_on:
             return
-        template = self._templates.get(request)
-        if template is None:
+        line = self._lines.get(request)
+        if line is None:
             if len(request.path) > _LONGEST_PATH:
                 super().served(request, milliseconds)
                 return
-            template = self._template(request)
+            line = self._rendered(request)
         if not self._waiting:
             asyncio.get_running_loop().call_later(_WAIT.total_seconds(), self.flush)
-        self._waiting.append(template % {"ms": milliseconds, "at": self._now()})
+        self._waiting.append((line, milliseconds, time.time_ns()))
 
     def flush(self) -> None:
         """Write what was not written yet."""
-        sys.stderr.write("".join(self._waiting))
+        sys.stderr.write("".join(_written(self._waiting)))
         sys.stderr.flush()
         self._waiting.clear()
 
-    def _template(self, request: Served) -> str:
-        if len(self._templates) >= _MOST_TEMPLATES:
-            self._templates.clear()
+    def _rendered(self, request: Served) -> _Line:
+        if len(self._lines) >= _MOST_LINES:
+            self._lines.clear()
         entry = {**request.fields(self._number), "event": _EVENT}
-        line = line_of("info", entry, timestamp=self._timestamp).replace("%", "%%")
-        template = line.replace(str(self._number), "%(ms)s").replace(self._timestamp, "%(at)s")
-        self._templates[request] = template
-        return template
+        text = line_of("info", entry, timestamp=self._timestamp)
+        before, first, rest = re.split(f"({self._number}|{self._timestamp})", text, maxsplit=1)
+        between, _, after = re.split(f"({self._number}|{self._timestamp})", rest, maxsplit=1)
+        line = self._lines[request] = _Line((before, between, after), first == self._timestamp)
+        return line
 
-    def _now(self) -> str:
-        """The present instant as structlog's lines have it."""
-        second, microsecond = divmod(time.time_ns() // 1000, 1_000_000)
-        if second != self._second:
-            self._second = second
-            self._said = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._said}.{microsecond:06}Z"
+
+def _written(waiting: Iterable[tuple[_Line, float, int]]) -> Iterator[str]:
+    """Each line with its duration, and its time as structlog writes it."""
+    second, said = -1, ""
+    for (parts, time_first), milliseconds, nanoseconds in waiting:
+        present, microsecond = divmod(nanoseconds // 1000, 1_000_000)
+        if present != second:
+            second, said = present, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(present))
+        before, between, after = parts
+        if time_first:
+            yield f"{before}{said}.{microsecond:06}Z{between}{milliseconds}{after}"
+        else:
+            yield f"{before}{milliseconds}{between}{said}.{microsecond:06}Z{after}"
