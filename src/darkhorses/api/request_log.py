@@ -99,9 +99,9 @@ class RepeatedLines(RequestLog):
 
     def flush(self) -> None:
         """Write what was not written yet."""
-        sys.stderr.write("".join(_written(self._waiting)))
+        waiting, self._waiting = self._waiting, []
+        sys.stderr.write("".join(_written(waiting)))
         sys.stderr.flush()
-        self._waiting.clear()
 
     def _rendered(self, request: Served) -> _Line:
         if len(self._lines) >= _MOST_LINES:
