@@ -68,7 +68,9 @@ def measure(run: Run) -> list[Figure]:
         )
         with _bare(api, questions) as bare, plain_program as plain:
             asked = [_ask(question, bare, api, plain, runs=run.runs) for question in questions]
-    return [figure for one in asked for figure in _figures(one)]
+    busy = tuple(load.busy for one in asked for load in (*one.bare, *one.own))
+    generator = Figure(name="part of a core that wrk took", unit="cores", runs=busy)
+    return [*(figure for one in asked for figure in _figures(one)), generator]
 
 
 def _questions(api: Served, day: str) -> list[Question]:
@@ -205,11 +207,4 @@ def _figures(asked: Asked) -> Iterator[Figure]:
         limit_name="bare granian",
         plain=(asked.plain.server_us,),
         plain_name="psycopg, json.dumps",
-    )
-    yield Figure(
-        name=f"{question.name}, part of a core that wrk took",
-        unit="",
-        runs=each(lambda one: one.busy, asked.own),
-        limit=each(lambda one: one.busy, asked.bare),
-        limit_name="at bare granian",
     )
