@@ -19,8 +19,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from darkhorses.api.encoding import EVERY_ANSWERS, HeaderPairs
 from darkhorses.api.metering import RequestMeter, client_kind, route_of
-from darkhorses.api.ready_answers import Ready, ReadyAnswers
+from darkhorses.api.ready_answers import ReadyAnswers
 from darkhorses.api.request_log import RequestLog, Served
+from darkhorses.api.standing import Ready
 from darkhorses.store.replica import read_as_of
 from darkhorses.tracing import is_traced, span
 
@@ -73,7 +74,7 @@ class Edge:
             started = time.perf_counter()
             ready = self._ready.find(scope)
             if ready is not None:
-                await self._send_ready(ready, scope, send, started)
+                await self._send_ready(ready, send, started)
                 return
         serve = self._serve if is_http else self._serve_socket
         task = asyncio.current_task()
@@ -93,19 +94,15 @@ class Edge:
                 task.cancel()
         self._log.flush()
 
-    async def _send_ready(self, ready: Ready, scope: Scope, send: Send, started: float) -> None:
-        answer, route = ready
-        began = time.perf_counter()
+    async def _send_ready(self, ready: Ready, send: Send, started: float) -> None:
+        answer, served = ready
         try:
             await send(answer.start)
             await send(answer.body)
         finally:
-            self._meter.count(route, "GET", answer.status, began - started)
-            milliseconds = round((time.perf_counter() - started) * 1000, 2)
-            path, client = scope["path"], client_kind(scope)
-            self._log.served(
-                Served("GET", path, route, answer.status, answer.size, client, None), milliseconds
-            )
+            seconds = time.perf_counter() - started
+            self._meter.count(served.route, "GET", answer.status, seconds)
+            self._log.served(served, round(seconds * 1000, 2))
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
@@ -163,7 +160,15 @@ class Edge:
             route = route_of(scope)
             self._meter.count(route, method, status, (began or ended) - started)
             milliseconds = round((ended - started) * 1000, 2)
-            served = Served(method, path, route, status, sent, client_kind(scope), _key_of(scope))
+            served = Served(
+                method=method,
+                path=path,
+                route=route,
+                status=status,
+                sent=sent,
+                client=client_kind(scope),
+                key=_key_of(scope),
+            )
             if route in _ASKED_ALL_DAY:
                 log.debug("request.served", **served.fields(milliseconds))
             else:

@@ -16,7 +16,6 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 _LEAST_TO_COMPRESS = 860
 _BROTLI_QUALITY = 4
 _GZIP_LEVEL = 5
-_MOST_ANSWERS = 64
 
 REVALIDATE = "no-cache"
 """Keep it, and ask every time whether it is still the same."""
@@ -60,7 +59,6 @@ class Encoded:
         self.media_type = media_type
         self._digest = blake2b(content, digest_size=12).hexdigest()
         self._compressed: dict[str, bytes] = {}
-        self._answers: dict[tuple[bytes, bytes], Answer] = {}
 
     @classmethod
     def json(cls, body: Any) -> "Encoded":
@@ -102,22 +100,8 @@ class Encoded:
             headers["content-encoding"] = coding
         return headers
 
-    def answer(self, accept_encoding: bytes, if_none_match: bytes) -> Answer:
-        """What ``respond`` gives to a client that sent these headers, with every answer's headers.
-
-        Made once, and kept with the body.
-        """
-        asked = accept_encoding, if_none_match
-        answer = self._answers.get(asked)
-        if answer is None:
-            if len(self._answers) >= _MOST_ANSWERS:
-                self._answers.clear()
-            answer = self._answers[asked] = self._answer(
-                *(each.decode("latin-1") for each in asked)
-            )
-        return answer
-
-    def _answer(self, accept_encoding: str, if_none_match: str) -> Answer:
+    def answer(self, accept_encoding: str, if_none_match: str) -> Answer:
+        """What ``respond`` gives to a client that sent these headers, with every answer's own."""
         coding = self.coding_for(accept_encoding)
         unchanged = names_tag(if_none_match, self.tag(coding))
         body = b"" if unchanged else self.in_coding(coding)

@@ -106,11 +106,12 @@ def client_kind(scope: Mapping[str, Any]) -> str:
     """What a client calls itself, roughly: a browser, curl, …; else ``other``."""
     for name, value in scope["headers"]:
         if name == b"user-agent":
-            return _kind_of(value[:_LONGEST_NAME])
+            return kind_of(value)
     return "other"
 
 
 @lru_cache(maxsize=_MOST_NAMES)
-def _kind_of(name: bytes) -> str:
-    said = name.lower()
+def kind_of(user_agent: bytes) -> str:
+    """The same of what a client calls itself; nothing is ``other``."""
+    said = user_agent[:_LONGEST_NAME].lower()
     return next((kind for part, kind in _KINDS if part in said), "other")

@@ -11,6 +11,7 @@ from litestar import Request
 from darkhorses.api.encoding import Encoded
 from darkhorses.api.prepared import PreparedRaces
 from darkhorses.api.races import Lens
+from darkhorses.api.standing import Standing
 from darkhorses.domain.errors import DarkHorsesError
 from darkhorses.domain.london import instant_of, race_day
 from darkhorses.readmodel.follower import Followed, Follower
@@ -34,13 +35,6 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     query: bytes
-    route: str
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """A body that is still the answer to an address of a route."""
-
-    encoded: Encoded
     route: str
 
 
@@ -134,7 +128,7 @@ class Publisher:
             self._addressed.clear()
         self._addressed[at.path, at.query] = _Addressed(
             key=key,
-            standing=Standing(encoded=kept.encoded, route=at.route),
+            standing=Standing(kept.encoded, path=at.path, route=at.route),
             true_until=min(kept.true_until or today_until, today_until),
         )
 

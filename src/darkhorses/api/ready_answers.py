@@ -4,20 +4,11 @@ What an address of the live market answered stands until the market or the clock
 (``Publisher.standing``).
 """
 
-from typing import NamedTuple
-
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from darkhorses.api.encoding import Answer
 from darkhorses.api.publishing import Publisher
-
-
-class Ready(NamedTuple):
-    """An answer to a request, and the route that would have given it."""
-
-    answer: Answer
-    route: str
+from darkhorses.api.standing import Ready
 
 
 class ReadyAnswers:
@@ -37,7 +28,7 @@ class ReadyAnswers:
         if ready is None:
             await self._app(scope, receive, send)
             return
-        scope["path_template"] = ready.route
+        scope["path_template"] = ready.served.route
         await send(ready.answer.start)
         await send(ready.answer.body)
 
@@ -46,12 +37,13 @@ class ReadyAnswers:
         standing = self._publisher.standing(scope["path"], scope["query_string"])
         if standing is None or scope["method"] != "GET":  # type: ignore[typeddict-item]  # http scopes have one
             return None
-        accept_encoding = if_none_match = None
+        accept_encoding = if_none_match = user_agent = None
         for name, value in scope["headers"]:
             # The first of a header that is repeated counts, as it does for the routes.
             if name == b"accept-encoding" and accept_encoding is None:
                 accept_encoding = value
             elif name == b"if-none-match" and if_none_match is None:
                 if_none_match = value
-        answer = standing.encoded.answer(accept_encoding or b"", if_none_match or b"")
-        return Ready(answer, standing.route)
+            elif name == b"user-agent" and user_agent is None:
+                user_agent = value
+        return standing.ready(accept_encoding or b"", if_none_match or b"", user_agent or b"")

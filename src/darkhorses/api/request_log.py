@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from darkhorses.logs import line_of
@@ -29,7 +30,7 @@ _MOST_LINES = 1024
 _LONGEST_PATH = 200
 
 
-class Served(NamedTuple):
+class Served(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What is told of a request beside its time; ``key`` is the public part of its key."""
 
     method: str
@@ -38,7 +39,7 @@ class Served(NamedTuple):
     status: int
     sent: int
     client: str
-    key: str | None
+    key: str | None = None
 
     def fields(self, milliseconds: float) -> dict[str, str | float]:
         """The fields of its line."""
