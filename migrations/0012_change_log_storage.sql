@@ -1,5 +1,5 @@
 -- The change log in a third of the room: ids are numbers in it, and its indexes share keys.
--- depends: 0010_adoption
+-- depends: 0011_lease_regions
 --
 -- Why it looks like this:
 -- * An entry told by texts took 115 bytes, two thirds of them the same ids over and over. In odds_log
