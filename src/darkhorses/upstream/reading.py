@@ -135,7 +135,8 @@ class CardReader:
         return text_of(wire.race_id)
 
     def _read_race(self, wire: WireRawRace) -> None:
-        facts = msgspec.structs.astuple(wire)[:-1]
+        # As JSON, for which 1 is neither true nor 1.0.
+        facts = msgspec.json.encode(msgspec.structs.astuple(wire)[:-1])
         last = self._memory.race(text_of(wire.race_id))
         doubts: list[str] = []
         race = None

@@ -47,7 +47,9 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
             return None
         quotes, before, known = now.odds, was.odds, self.read.quotes
         now.odds = was.odds = None
-        if now != was or not (quotes and before and known):
+        # As JSON, for which 1 is neither true nor 1.0.
+        same_facts = msgspec.json.encode(now) == msgspec.json.encode(was)
+        if not (same_facts and quotes and before and known):
             return None
         if not len(quotes) == len(before) == len(known):
             return None
@@ -59,11 +61,11 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
 class ReadRace(msgspec.Struct, frozen=True, kw_only=True):
     """A race of which everything could be read, beside what it was read from.
 
-    ``facts`` are its leaves and ``raws`` the JSON of its runners; ``stamp`` is the refresh stamp
+    ``facts`` are its leaves as JSON, ``raws`` its runners so; ``stamp`` is the refresh stamp
     that all of its quotes had, None when it had no quotes.
     """
 
-    facts: tuple[object, ...]
+    facts: bytes
     raws: tuple[bytes, ...]
     runners: tuple[ReadRunner, ...]
     stamp: str | None
@@ -119,7 +121,7 @@ class CardMemory:
     def note(
         self,
         card: Card,
-        facts: tuple[object, ...],
+        facts: bytes,
         *,
         raws: tuple[bytes, ...],
         runners: tuple[ReadRunner, ...],
