@@ -210,8 +210,8 @@ class CardReader:
         for key, raw_quote in differing:
             try:
                 wire = _quote.decode(raw_quote)
-                bookmaker = self._spelled.get(wire.bookmaker) or self._let_in(wire.bookmaker)
-                if bookmaker.bookmaker_id != key[1]:
+                # Not let in here: a later quote may yet have the whole runner set aside.
+                if bookmaker_named(text_of(wire.bookmaker) or "").bookmaker_id != key[1]:
                     return None
                 quotes[key] = read_quote_of(known.read.runner, wire)
             except (ValueError, *UNDECODABLE):
