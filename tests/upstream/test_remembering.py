@@ -75,6 +75,19 @@ def test_a_price_that_changed_is_the_only_thing_told_to_differ() -> None:
     assert card == msgspec.structs.replace(only_card(look(bytes_of(changed))), since=card.since)
 
 
+def test_a_horse_that_stood_twice_has_the_prices_of_the_place_that_is_left() -> None:
+    memory = CardMemory()
+    ada, again = runner(odds=[quote()]), runner(odds=[quote(decimal="9", fractional="8/1")])
+    first = only_card(look(bytes_of(race(ada, again)), memory))
+    known = compare(None, first, seen_at=SEEN_AT).after
+
+    card = only_card(look(bytes_of(race(ada)), memory))
+
+    (change,) = compare(known, card, seen_at=SEEN_AT).quotes
+    assert change.quote.price is not None
+    assert change.quote.price.fractional == "10/3"
+
+
 def test_what_is_set_aside_is_told_of_at_every_look() -> None:
     memory = CardMemory()
     odd = bytes_of(two_runners(age="old", odds=[quote(decimal="four")]))

@@ -169,7 +169,7 @@ class CardReader:
                 ),
                 whole=whole,
                 refreshed_at=refreshed_at,
-                since=seen.since(last),
+                since=seen.since(last, runners),
             )
         self._cards[race.race_id] = card
         if doubts:

@@ -101,9 +101,17 @@ class Seen(msgspec.Struct):
     differing: list[QuoteKey] = []
     afresh: bool = False
 
-    def since(self, last: ReadRace | None) -> QuotesSince | None:
-        """How the quotes differ from the last ones; None when they cannot be told apart singly."""
+    def since(self, last: ReadRace | None, runners: tuple[ReadRunner, ...]) -> QuotesSince | None:
+        """How the quotes differ from the last ones; None when they cannot be told apart singly.
+
+        A horse that stands on a card twice has the quotes of its last place, which may be another.
+        """
         if last is None or self.afresh:
+            return None
+        horses = [read.runner.horse_id for read in runners]
+        if horses != [read.runner.horse_id for read in last.runners]:
+            return None
+        if len(set(horses)) != len(horses):
             return None
         return QuotesSince(quotes=last.card.quotes, differing=tuple(self.differing))
 
