@@ -25,6 +25,7 @@ import msgspec
 from tests.faults.processes import Running, running_feed
 from tests.faults.serving import Api
 
+from benchmarks.filled import SIZE_OF_LOG
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.migrations import migrate
 from darkhorses.store.pool import Database
@@ -54,13 +55,12 @@ _EXPOSURE = """
     WHERE odds_changed_at IS NOT NULL
     GROUP BY 1
 """
-_FACTS = """
+_FACTS = f"""
     SELECT
         (SELECT count(*) FROM ra_races WHERE odds_changed_at IS NOT NULL) AS races,
         (SELECT count(*) FROM ra_odds_live) AS quotes,
         (SELECT count(*) FROM ra_odds_changes) AS changes,
-        (SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits
-            WHERE inhparent = 'ra_odds_changes'::regclass)::bigint AS bytes,
+        ({SIZE_OF_LOG})::bigint AS bytes,
         pg_total_relation_size('ra_odds_live') AS live_bytes,
         (SELECT count(*) FROM ra_races WHERE off_dt > $1 AND off_dt <= $2) AS offs,
         (SELECT count(*)::float / nullif(count(DISTINCT race_id), 0) FROM ra_runners) AS runners,
