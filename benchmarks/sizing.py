@@ -69,7 +69,7 @@ _FACTS = f"""
         (SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(ARRAY[
             'ra_odds_historical', 'ra_results', 'ra_result_runners'
         ]) AS name WHERE to_regclass(name) IS NOT NULL)::bigint AS past_bytes
-"""
+"""  # noqa: S608  # SQL of ours
 _CONNECTIONS = """
     SELECT application_name, count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'darkhorses%'
