@@ -16,7 +16,8 @@ from tests.faults.workers import Pair
 from tests.faults.writers import by_stale_leaders, sign_writes, signed
 
 _OTHERS = """
-    SELECT count(*) FROM ra_odds_changes AS log JOIN ra_races USING (race_id)
+    SELECT count(*) FROM odds_log AS log
+    JOIN odds_log_races USING (race_no) JOIN ra_races USING (race_id)
     WHERE lower(region) <> $1 AND log.xmin::text IN (
         SELECT transaction FROM authors WHERE writer LIKE $1 || '%'
     )
@@ -30,7 +31,7 @@ _NOTE_AUTHORS = """
         ON CONFLICT DO NOTHING;
         RETURN NULL;
     END $$;
-    CREATE TRIGGER authored AFTER INSERT ON ra_odds_changes
+    CREATE TRIGGER authored AFTER INSERT ON odds_log
         FOR EACH STATEMENT EXECUTE FUNCTION note_author();
 """
 _RACES = "SELECT lower(region), count(*) FROM ra_races GROUP BY 1"

@@ -146,7 +146,8 @@ def test_reading_by_what_is_remembered_gives_what_reading_from_scratch_gives(
         if fresh is None or recalled is None:
             assert recalled == fresh
             continue
-        assert without_since(recalled) == fresh
+        # A race that stands on a page twice is compared with itself, from scratch too.
+        assert without_since(recalled) == without_since(fresh)
         for card, same in zip(recalled.cards, fresh.cards, strict=True):
             before = known.get(card.race.race_id)
             delta = compare(before, card, seen_at=SEEN_AT)
