@@ -88,6 +88,15 @@ def test_a_horse_that_stood_twice_has_the_prices_of_the_place_that_is_left() -> 
     assert change.quote.price.fractional == "10/3"
 
 
+def test_a_stamp_of_a_runner_that_is_set_aside_is_no_stamp_of_its_race() -> None:
+    memory = CardMemory()
+    same = [quote("Betfred"), quote("Ladbrokes")]
+    look(bytes_of(two_runners(odds=[quote(), quote("Coral"), *same])), memory)
+    broken = bytes_of(two_runners(odds=[quote(updated=0), [quote("Coral")], *same]))
+
+    assert look(broken, memory).unreadable == look(broken).unreadable
+
+
 def test_what_is_set_aside_is_told_of_at_every_look() -> None:
     memory = CardMemory()
     odd = bytes_of(two_runners(age="old", odds=[quote(decimal="four")]))

@@ -207,17 +207,19 @@ class CardReader:
         if differing is None or known.read.quotes is None:
             return None
         quotes = known.read.quotes.copy()
+        # A later quote may yet have the whole runner set aside: then this brought nothing to light.
+        stamps: dict[Leaf, None] = {}
         for key, raw_quote in differing:
             try:
                 wire = _quote.decode(raw_quote)
-                # Not let in here: a later quote may yet have the whole runner set aside.
                 if bookmaker_named(text_of(wire.bookmaker) or "").bookmaker_id != key[1]:
                     return None
                 quotes[key] = read_quote_of(known.read.runner, wire)
             except (ValueError, *UNDECODABLE):
                 return None
-            seen.stamps[wire.updated] = None
-            seen.differing.append(key)
+            stamps[wire.updated] = None
+        seen.stamps |= stamps
+        seen.differing += [key for key, _ in differing]
         return msgspec.structs.replace(known.read, quotes=quotes)
 
     def _read_runner(self, race_id: RaceId, raw: bytes, seen: Seen) -> ReadRunner | None:
