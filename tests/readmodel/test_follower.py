@@ -14,8 +14,9 @@ from darkhorses.readmodel.follower import Follower, keep_listening
 from darkhorses.readmodel.market import Market, MarketRace
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.errors import SchemaOutdatedError
-from darkhorses.store.pool import Database
+from darkhorses.store.pool import Database, is_transaction_pooler
 from tests.market import NOON, MarketWriter, StoppedClock, card, let_in, race, runner
+from tests.poolers import direct
 
 OFF = NOON + timedelta(hours=1)
 RACE = race(off_dt=OFF)
@@ -34,7 +35,10 @@ async def following(
     follower = Follower(database, clock=clock or StoppedClock(), poll_interval=poll_interval)
     tasks = [asyncio.create_task(follower.run())]
     if listening:
-        tasks.append(asyncio.create_task(keep_listening(database.url, follower)))
+        # Nobody listens through a pooler of transactions; the service does not try.
+        pooled = is_transaction_pooler(database.url, "auto")
+        url = direct(database.url) if pooled else database.url
+        tasks.append(asyncio.create_task(keep_listening(url, follower)))
     try:
         async with asyncio.timeout(20):
             yield follower
