@@ -26,6 +26,7 @@ from darkhorses.api.exports import Exports
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.metrics import Metrics
+from darkhorses.api.past_answers import PastAnswers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.publishing import Publisher
 from darkhorses.api.ready_answers import ReadyAnswers
@@ -93,6 +94,7 @@ def build_edge(
     publisher = Publisher(follower, clock=clock, card_interval=card_interval)
     queued = QueuedDatabase(database)
     past = PastDatabase(queued, replica)
+    stored_races = StoredRaces(queued)
     price_paths = PricePaths(queued)
     exports = Exports(past, at_once=exports_at_once)
     metrics = Metrics(database, publisher, streams, exports, replica)
@@ -100,7 +102,8 @@ def build_edge(
         Services(
             publisher=publisher,
             past_days=PastDays(past, clock=clock),
-            stored_races=StoredRaces(queued),
+            stored_races=stored_races,
+            past_answers=PastAnswers(stored_races),
             reference=Reference(database, clock=clock),
             history=History(past, clock=clock),
             exports=exports,

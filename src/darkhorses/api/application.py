@@ -39,6 +39,7 @@ from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.metrics import Metrics
 from darkhorses.api.parameters import refuse_wrong_parameters
+from darkhorses.api.past_answers import PastAnswers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import EXCEPTION_HANDLERS
 from darkhorses.api.publishing import Publisher
@@ -90,6 +91,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     publisher: Publisher
     past_days: PastDays
     stored_races: StoredRaces
+    past_answers: PastAnswers
     reference: Reference
     history: History
     exports: Exports

@@ -12,6 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.parameters import INSTANT, read_bookmaker, read_instant
+from darkhorses.api.past_answers import PastAnswers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import (
     REFUSALS,
@@ -91,6 +92,7 @@ async def get_race(
     request: _Request,
     publisher: NamedDependency[Publisher],
     stored_races: NamedDependency[StoredRaces],
+    past_answers: NamedDependency[PastAnswers],
     race_id: _RaceIdPart,
     at: Annotated[
         str | None,
@@ -106,16 +108,22 @@ async def get_race(
     Fair chances are the mean over the whole books of bookmakers, each freed of its margin by
     itself: in proportion, by a power, and by Shin's method.
     """
-    found = await answer_of_race(
-        publisher,
-        stored_races,
-        RaceId(race_id),
-        at=at,
-        encode=Encoded.json,
-        form="json",
-        address=address_of(request),
-    )
-    return respond(request, found)
+
+    async def build() -> Encoded:
+        return await answer_of_race(
+            publisher,
+            stored_races,
+            RaceId(race_id),
+            at=at,
+            encode=Encoded.json,
+            form="json",
+            address=address_of(request),
+        )
+
+    if at is None:
+        return respond(request, await build())
+    moment = _past("at", at, publisher.now())
+    return respond(request, await past_answers.answer(RaceId(race_id), moment, build))
 
 
 async def answer_of_race(
@@ -164,6 +172,7 @@ async def get_race_history(
     *,
     request: _Request,
     stored_races: NamedDependency[StoredRaces],
+    past_answers: NamedDependency[PastAnswers],
     race_id: _RaceIdPart,
     horse_id: Annotated[
         str | None,
@@ -227,11 +236,15 @@ async def get_race_history(
         )
     if query.from_at is not None and query.to_at is not None and query.from_at >= query.to_at:
         raise BadParametersError(FieldError(field="from", message="is not before to"))
-    log = await stored_races.log(query.race_id, horse_id=query.horse_id)
-    if log is None:
-        raise _unknown_race(query.race_id)
-    _require_in_race(query, log)
-    return respond(request, Encoded.json(race_history(log, query)))
+
+    async def build() -> Encoded:
+        log = await stored_races.log(query.race_id, horse_id=query.horse_id)
+        if log is None:
+            raise _unknown_race(query.race_id)
+        _require_in_race(query, log)
+        return Encoded.json(race_history(log, query))
+
+    return respond(request, await past_answers.answer(query.race_id, query, build))
 
 
 def _past(field: str, text: str, now: datetime) -> datetime:

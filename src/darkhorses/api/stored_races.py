@@ -15,8 +15,10 @@ from darkhorses.readmodel.market import Market
 from darkhorses.store.gap_repairs import GapRepair, repairs_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.price_changes import first_change_at, price_changes_of
+from darkhorses.store.race_marks import RaceMark, mark_of
 
 _STATEMENT_LIMIT = timedelta(seconds=5)
+_MARK_PATIENCE = timedelta(seconds=5)
 _LONGEST_ID = 64
 
 
@@ -47,6 +49,13 @@ class StoredRaces:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def mark(self, race_id: RaceId) -> RaceMark | None:
+        """How far what is stored about the race has come."""
+        if not _may_be_id(race_id):
+            return None
+        async with self._database.connection(patience=_MARK_PATIENCE) as connection:
+            return await mark_of(connection, race_id)
 
     async def market(self, race_id: RaceId) -> Market | None:
         """The race by itself, as it is stored now."""
