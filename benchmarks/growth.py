@@ -174,19 +174,31 @@ async def _hot(databases: Sequence[Filled], hots: Sequence[Hot], runs: int) -> l
 
 
 async def _histories(last: Filled) -> list[Figure]:
-    """What is asked about single races of the past, any of them, by eight at once."""
+    """What is asked about single races of the past by eight at once.
+
+    One race again and again, as whoever looks at a page of it does, and another one each time.
+    """
     dice = chance(7, "questions about races")
     races = last.changes // CHANGES_A_DAY * RACES_A_DAY
     first_day = await _first_day(last)
-    history, at = [], []
-    for _ in range(QUESTIONS):
-        race = dice.randrange(races)
+
+    def history(race: int) -> str:
+        return f"/api/races/rac_{11_000_000 + race}/history"
+
+    def at(race: int) -> str:
         day = first_day + timedelta(days=race // RACES_A_DAY)
-        history.append(f"/api/races/rac_{11_000_000 + race}/history")
-        at.append(f"/api/races/rac_{11_000_000 + race}?at={day}T{dice.randrange(11, 18)}:30:00Z")
+        return f"/api/races/rac_{11_000_000 + race}?at={day}T{dice.randrange(11, 18)}:30:00Z"
+
+    some = [dice.randrange(races) for _ in range(QUESTIONS)]
+    asked = {
+        "history of a race": [history(some[0])] * QUESTIONS,
+        "history of another race each time": [history(race) for race in some],
+        "a race ?at=": [at(some[0])] * QUESTIONS,
+        "another race ?at= each time": [at(race) for race in some],
+    }
     figures = []
     async with _an_api(last.url) as api:
-        for name, paths in (("history of a race", history), ("a race ?at=", at)):
+        for name, paths in asked.items():
             runs = []
             for part in range(3):
                 took = await latencies(api.port, paths[part::3], connections=CONNECTIONS)
