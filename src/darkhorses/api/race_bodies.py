@@ -59,7 +59,7 @@ class RaceList(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[ListedRace, ...]
 
 
-class PriceCell(msgspec.Struct, frozen=True, kw_only=True):
+class PriceCell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One bookmaker's or exchange's word on a runner; prices null: it was pulled.
 
     ``changed_at`` is when the price took effect by the feed's stamp, ``fetched_at`` when we first
@@ -218,14 +218,14 @@ class RacePage(RaceFacts, frozen=True, kw_only=True):
     runners_data: tuple[BoardRow, ...]
 
 
-class PriceBody(msgspec.Struct, frozen=True, kw_only=True):
+class PriceBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A price."""
 
     odds_decimal: Decimal
     odds_fractional: str | None
 
 
-class PointBody(msgspec.Struct, frozen=True, kw_only=True):
+class PointBody(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """From ``at`` on the price was this; null: none stood. ``bookmakers`` are at a best price."""
 
     at: datetime

@@ -167,7 +167,10 @@ def _page_end(paths: Iterable[_Path], limit: int) -> tuple[datetime | None, int]
 
     An instant is never cut in two, so a page whose first instant alone has more holds all of it.
     """
-    by_instant = Counter(instant for path in paths for instant in path.instants())
+    instants = [instant for path in paths for instant in path.instants()]
+    if len(instants) <= limit:
+        return None, len(instants)
+    by_instant = Counter(instants)
     count = 0
     for instant in sorted(by_instant):
         if count and count + by_instant[instant] > limit:
@@ -205,9 +208,9 @@ def _series(path: _Path, until: datetime | None, names: dict[BookmakerId, str]) 
         standing=_price(path.part.standing) if path.part.standing is not None else None,
     )
     if path.bars is not None:
-        made = tuple(_bar(bar) for bar in path.bars[:within])
+        made = tuple([_bar(bar) for bar in path.bars[:within]])
         return msgspec.structs.replace(series, bars=made)
-    points = tuple(_point(point, names) for point in path.part.points[:within])
+    points = tuple([_point(point, names) for point in path.part.points[:within]])
     return msgspec.structs.replace(series, points=points)
 
 
@@ -219,7 +222,7 @@ def _point(point: PricePoint, names: dict[BookmakerId, str]) -> PointBody:
     price = _price(point.price) if point.price is not None else None
     if not isinstance(point, BestPoint):
         return PointBody(at=point.at, price=price)
-    holders = tuple(names.get(who, who) for who in point.bookmakers)
+    holders = tuple([names.get(who, who) for who in point.bookmakers])
     return PointBody(at=point.at, price=price, bookmakers=holders)
 
 

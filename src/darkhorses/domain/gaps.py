@@ -27,7 +27,7 @@ EARLY = timedelta(minutes=1)
 _MINUTE = timedelta(minutes=1)
 
 
-class PricePoint(msgspec.Struct, frozen=True, kw_only=True):
+class PricePoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """From ``at`` (UTC) on the price was this; None when it was pulled."""
 
     at: datetime

@@ -35,7 +35,7 @@ class ChangeSource(StrEnum):
     HISTORY = "history"
 
 
-class PriceChange(msgspec.Struct, frozen=True, kw_only=True):
+class PriceChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry of the change log; ``price`` None: it was pulled.
 
     ``at`` is when it took effect, ``seen_at`` when we learned of it (UTC).

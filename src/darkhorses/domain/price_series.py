@@ -20,7 +20,7 @@ from darkhorses.domain.prices import Price
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class BestPoint(PricePoint, frozen=True, kw_only=True):
+class BestPoint(PricePoint, frozen=True, kw_only=True, gc=False):
     """From ``at`` on this was the best bookmaker price, offered by these."""
 
     bookmakers: tuple[BookmakerId, ...] = ()

@@ -36,7 +36,7 @@ class BoardRunner(msgspec.Struct, frozen=True, kw_only=True):
         return has_place(self.runner, removed=self.removed_at is not None)
 
 
-class BoardQuote(msgspec.Struct, frozen=True, kw_only=True):
+class BoardQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A quote; its price took effect at ``changed_at`` and was first seen at ``fetched_at``."""
 
     quote: Quote
