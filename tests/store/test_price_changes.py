@@ -58,6 +58,7 @@ async def test_a_race_is_read_by_its_index_in_the_partition_of_its_month(
     for name, arguments in (
         ("price_changes_of_race", ("rac_7", date(2026, 3, 1), None, NOON)),
         ("first_change_of_race", ("rac_7", date(2026, 3, 1))),
+        ("mark_of_log", ("rac_7", date(2026, 3, 1))),
     ):
         sql = getattr(queries, name).sql
         plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments)

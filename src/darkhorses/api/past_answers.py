@@ -1,7 +1,7 @@
 """Answers about the past of single races, kept until something is written about their race.
 
-Whether something was is one cheap question, asked every time; reading a race's log and making a
-body of it is much more. Those who ask for the same at once share the question and the body.
+Whether something was takes two cheap questions, asked every time; reading a race's log and making a
+body of it is much more. Those who ask for the same at once share the questions and the body.
 """
 
 import asyncio
