@@ -48,10 +48,13 @@ async def looked(api: RunningApi, writer: MarketWriter) -> None:
     api.clock.forward(hours=9)
 
 
-def _card(ada: str, **facts: Any) -> Any:
+def _card(ada: str, *, is_non_runner: bool = False, **facts: Any) -> Any:
     return card(
         race(off_dt=OFF, **facts),
-        (ADA, {"Bet365": ada, "Coral": "2/1", "Betfair Exchange": "4.7"}),
+        (
+            runner("Ada", 1, is_non_runner=is_non_runner),
+            {"Bet365": ada, "Coral": "2/1", "Betfair Exchange": "4.7"},
+        ),
         (BOB, {"Bet365": "1/1"}),
     )
 
@@ -99,13 +102,11 @@ async def _repair(database: Database, writer: MarketWriter) -> None:
 
 
 async def _withdraw(_: Database, writer: MarketWriter) -> None:
-    withdrawn = runner("Ada", 1, is_non_runner=True)
-    await writer.look(
-        card(race(off_dt=OFF), (withdrawn, {}), (BOB, {"Bet365": "1/1"})), seen_at=NOON
-    )
+    """In a look of the same instant as the last one, with the same prices."""
+    await writer.look(_card("3/1", is_non_runner=True), seen_at=NOON + timedelta(minutes=1))
 
 
-async def _rename(_: Database, writer: MarketWriter) -> None:
+async def _end(_: Database, writer: MarketWriter) -> None:
     await writer.look(_card("3/1", race_status="result", going="Heavy"), seen_at=OFF)
 
 
@@ -128,7 +129,7 @@ async def _execute(database: Database, sql: str) -> None:
     [
         pytest.param(_repair, {HISTORY}, id="a repair"),
         pytest.param(_withdraw, {HISTORY, BOARD}, id="a non-runner"),
-        pytest.param(_rename, {BOARD}, id="a result"),
+        pytest.param(_end, {BOARD}, id="a result"),
         pytest.param(_call_otherwise, {HISTORY, BOARD}, id="a bookmaker's name"),
         pytest.param(_take_away, {HISTORY, BOARD}, id="changes that are kept no longer"),
     ],
