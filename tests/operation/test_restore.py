@@ -16,6 +16,7 @@ from tests.api.streaming import streaming
 from tests.collecting import DIFFERS_FROM_LIVE, quick_simulator, worker_environment
 from tests.commands import darkhorses
 from tests.operation.runbooks import commands_under, typed
+from tests.poolers import direct
 from tests.worker.processes import WorkerProcess
 
 _LOG = "SELECT * FROM ra_odds_changes WHERE change_id <= $1 ORDER BY change_id"
@@ -59,7 +60,8 @@ async def log_until(connection: Connection, change_id: int) -> list[asyncpg.Reco
 async def test_a_backup_made_under_load_is_restored_and_collecting_goes_on(
     environment: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
-    url = {"DATABASE_URL": environment["DATABASE_URL"]}
+    # As the documentation says: dumps and restores do not go through a pooler of transactions.
+    url = {"DATABASE_URL": direct(environment["DATABASE_URL"])}
     async with WorkerProcess.start(**environment) as worker:
         await collects_more(worker)
         await typed(commands_under("operations.md", "Backup"), tmp_path, **url)
