@@ -225,11 +225,12 @@ async def test_after_a_write_that_failed_nothing_is_lost_or_doubled(
 
 
 async def _until_waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    # Within a transaction, who does what is looked at once and kept.
     while not await connection.fetchval(
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     ):
-        continue
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def a_full_day(changed: int) -> list[Any]:
