@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from darkhorses.store.pool import Database
+from darkhorses.store.pool import Database, is_transaction_pooler
 from tests.faults.days import Day
 from tests.faults.processes import Resources, Running
 from tests.faults.serving import Api
@@ -103,9 +103,11 @@ async def test_looks_at_the_card_leave_no_connection_and_no_file_open(
         assert (await worker.stop())[0] == 0
         assert (await api.process.stop())[0] == 0
 
-    assert after.connections.keys() == _MOST_CONNECTIONS.keys()
-    for name, most in _MOST_CONNECTIONS.items():
-        assert after.connections[name] <= most
+    # A pooler of transactions lends one connection to whoever asks, and nobody listens through it.
+    if not is_transaction_pooler(database_url, "auto"):
+        assert after.connections.keys() == _MOST_CONNECTIONS.keys()
+    for name, count in after.connections.items():
+        assert count <= _MOST_CONNECTIONS[name]
     # One connection more to the database and two to the feed may have become needed.
     assert after.worker.files <= before.worker.files + 3
     assert after.api.files <= before.api.files + 3
