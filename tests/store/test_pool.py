@@ -6,7 +6,7 @@ import pytest
 from asyncpg.transaction import Transaction
 
 from darkhorses.store.errors import DatabaseUnavailableError
-from darkhorses.store.pool import Connection, Database
+from darkhorses.store.pool import Connection, Database, is_transaction_pooler
 from tests.faults.proxy import Proxy, before_database
 
 SOON = timedelta(seconds=0.2)
@@ -41,7 +41,7 @@ async def test_a_connection_that_swallows_everything_is_cut_when_patience_ends(
     proxy: tuple[Proxy, Database],
 ) -> None:
     link, database = proxy
-    assert await pid(database)
+    first = await pid(database)
     link.swallow()
 
     async def write() -> None:
@@ -52,7 +52,9 @@ async def test_a_connection_that_swallows_everything_is_cut_when_patience_ends(
         await write()
     link.heal()
     # The old connection swallows for ever: an answer came over another.
-    assert await pid(database)
+    again = await pid(database)
+    # A pooler of transactions may lend the same backend to both.
+    assert again != first or is_transaction_pooler(database.url, "auto")
 
 
 async def test_savepoints_of_a_cut_connection_hold_nobody_up(
@@ -76,7 +78,7 @@ async def test_who_is_cancelled_leaves_at_once_and_the_connection_is_not_lent_ag
     proxy: tuple[Proxy, Database],
 ) -> None:
     link, database = proxy
-    assert await pid(database)
+    first = await pid(database)
     asked = asyncio.Event()
 
     async def write() -> None:
@@ -94,7 +96,9 @@ async def test_who_is_cancelled_leaves_at_once_and_the_connection_is_not_lent_ag
             await writing
     link.heal()
     # The old connection swallows for ever: an answer came over another.
-    assert await pid(database)
+    again = await pid(database)
+    # A pooler of transactions may lend the same backend to both.
+    assert again != first or is_transaction_pooler(database.url, "auto")
 
 
 async def test_a_statement_of_who_was_cancelled_does_not_go_on(
