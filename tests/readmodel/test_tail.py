@@ -1,6 +1,8 @@
 """The tail by itself, and how the change log beneath it is read."""
 
-from datetime import timedelta
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +12,14 @@ from darkhorses.domain.stages import Stage
 from darkhorses.readmodel.loading import refreshed
 from darkhorses.readmodel.market import Market
 from darkhorses.readmodel.tail import Batch, Tail
-from darkhorses.store.changes import LAST_CHANGE, LoggedChange, changes_after
-from darkhorses.store.pool import Database
+from darkhorses.store.changes import LoggedChange, changes_after
+from darkhorses.store.log_months import LAST_CHANGE
+from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
+from darkhorses.store.writing.change_log import NewEntry, append_changes
+from darkhorses.store.writing.lease import take_turn, writing_transaction
 from tests.market import NOON, MarketWriter, card, price, race, runner
+from tests.plans import scans_of_log
 
 ADA = runner("Ada", 1)
 
@@ -164,6 +170,42 @@ async def test_the_log_is_paged_in_the_order_of_commits_over_all_months(database
     assert until == first[:2]
 
 
+async def test_nothing_is_missed_or_told_twice_at_the_turn_of_a_month(database: Database) -> None:
+    writer = await MarketWriter.leading(database)
+    midnight = datetime(2026, 7, 1, tzinfo=UTC)
+    coral = BookmakerId("coral")
+    evening, afternoon = midnight - timedelta(hours=1), midnight + timedelta(hours=14)
+    market, tail = Market(from_day=date(2026, 6, 29)), Tail(date(2026, 6, 29))
+    market = await refreshed(database, market, tail, midnight - timedelta(hours=2))
+    for step in range(12):
+        now = midnight + timedelta(minutes=10 * (step - 6))
+        looks = [
+            card(race(f"rac_{off:%m}", off_dt=off), (ADA, {"Bet365": f"{step + 2}/1"}))
+            for off in (afternoon, evening)
+        ]
+        await writer.look(looks[step % 2], seen_at=now)
+        if step % 3 == 0:
+            # A repair: it touches no race that is followed, and its month is over.
+            async with writing_transaction(database, writer.lease) as connection:
+                await take_turn(connection)
+                missed = NewEntry(
+                    date(2026, 5, 31), RaceId("rac_05"), ADA.horse_id, coral, price("4/1"), None
+                )
+                await append_changes(connection, [missed], seen_at=now, is_repair=True)
+        if step % 2:
+            market = await refreshed(database, market, tail, now)
+    told = [
+        event.position.change_id
+        for batch in tail.batches_from(0)
+        for event in batch.events
+        if event.kind == "price"
+    ]
+    async with database.connection() as connection:
+        log = await connection.fetch("SELECT change_id FROM ra_odds_changes ORDER BY change_id")
+    assert len(log) == 16
+    assert told == [change_id for (change_id,) in log]
+
+
 async def test_a_page_of_the_log_is_found_by_its_index(database: Database) -> None:
     async with database.connection() as connection, connection.transaction():
         # Three months of changes: planning is about tables with something in them.
@@ -177,10 +219,12 @@ async def test_a_page_of_the_log_is_found_by_its_index(database: Database) -> No
             "FROM generate_series(1, 30000) AS number"
         )
         await connection.execute("ANALYZE")
-        for sql, values in (
-            (queries.changes_after.sql, (29_000, LAST_CHANGE, 500)),
-            (queries.newest_marks.sql, (NOON.date(),)),
-        ):
-            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {sql}", *values))
-            assert "Seq Scan on ra_odds_changes_2026" not in plan
-            assert "Index" in plan
+        page = (29_000, LAST_CHANGE, date(2026, 5, 1), date(2026, 6, 1), 500)
+        plan = await plan_of(connection, queries.changes_after.sql, *page)
+        assert scans_of_log(plan) == {"ra_odds_changes_2026_05": "Index Scan"}
+        plan = await plan_of(connection, queries.newest_marks.sql, NOON.date())
+        assert scans_of_log(plan) == {}
+
+
+async def plan_of(connection: Connection, sql: str, *values: object) -> Any:
+    return json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))

@@ -36,10 +36,22 @@ _MONTHS = "SELECT tableoid::regclass::text, count(*) FROM {} GROUP BY 1 ORDER BY
 
 
 @pytest.fixture
-async def before(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+def migrations(tmp_path: Path) -> Path:
+    """The migrations up to this one: the way back begins there."""
+    directory = tmp_path / "migrations"
+    shutil.copytree(migrations_directory(), directory)
+    for later in [path for path in directory.glob("*.sql") if path.stem > NAME]:
+        later.unlink()
+    return directory
+
+
+@pytest.fixture
+async def before(
+    empty_database_url: str, migrations: Path, tmp_path: Path
+) -> AsyncIterator[Database]:
     """A database as it was before, with a log in two months and a third that has no partition."""
     directory = tmp_path / "before"
-    shutil.copytree(migrations_directory(), directory)
+    shutil.copytree(migrations, directory)
     (directory / f"{NAME}.sql").unlink()
     database = await Database.open(empty_database_url, max_connections=1)
     await migrate(database, directory)
@@ -64,14 +76,14 @@ async def numbered_next(connection: Connection) -> int:
 
 
 async def test_what_is_stored_says_the_same_after_it_and_after_the_way_back(
-    before: Database,
+    before: Database, migrations: Path
 ) -> None:
     async with before.connection() as connection:
         told = await connection.fetch(_LOG)
         months = await connection.fetch(_MONTHS.format("ra_odds_changes"))
     assert [row["change_id"] for row in told] == [7, 8, 9, 10, 11, 12]
 
-    assert await migrate(before) == [NAME]
+    assert await migrate(before, migrations) == [NAME]
 
     async with before.connection() as connection:
         assert await connection.fetch(_LOG) == told
@@ -102,9 +114,9 @@ async def test_what_is_stored_says_the_same_after_it_and_after_the_way_back(
 
 
 async def test_a_detached_month_is_still_read_in_texts_and_is_one_after_the_way_back(
-    before: Database,
+    before: Database, migrations: Path
 ) -> None:
-    await migrate(before)
+    await migrate(before, migrations)
     async with before.connection() as connection:
         march = await connection.fetch(f"{_LOG} LIMIT 3")
         newest = await connection.fetchval("SELECT detach_odds_changes_partition('2026-03-01')")

@@ -19,7 +19,7 @@ from darkhorses.worker.statistics import Updater
 from tests.commands import darkhorses
 from tests.counting import Desk, PastRunner, log_changes
 from tests.history import fill_changes
-from tests.plans import scans_of
+from tests.plans import scans_of, scans_of_log
 from tests.worker.statistics.conftest import DAY, a_market, some_races
 
 
@@ -245,15 +245,17 @@ async def test_a_refresh_with_few_new_rows_reads_them_by_their_numbers(desk: Des
         await connection.execute("ANALYZE")
         newest = await queries.statistics_newest_change(connection)
 
-    for name, values in (
-        ("statistics_count_changes", (newest - 100, newest)),
-        ("statistics_newest_change", ()),
-        ("statistics_behind", (newest - 100,)),
-    ):
+    march = date(2026, 3, 1), date(2026, 4, 1)
+    plan = await plan_of(
+        desk.database, queries.statistics_count_changes.sql, newest - 100, newest, *march
+    )
+    nodes = scans_of("ra_odds_changes_2026_03", plan)
+    assert nodes
+    assert all(node.startswith("Index") for node in nodes), plan
+    assert set(scans_of_log(plan)) == {"ra_odds_changes_2026_03"}
+    for name, values in (("statistics_newest_change", ()), ("statistics_behind", (newest - 100,))):
         plan = await plan_of(desk.database, getattr(queries, name).sql, *values)
-        nodes = scans_of("ra_odds_changes_2026_03", plan)
-        assert nodes, name
-        assert all(node.startswith("Index") for node in nodes), plan
+        assert scans_of_log(plan) == {}, plan
 
 
 async def test_the_races_of_today_are_read_without_those_before(desk: Desk) -> None:

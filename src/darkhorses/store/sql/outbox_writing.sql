@@ -10,26 +10,23 @@ SELECT
     ) AS recipients,
     CASE
         WHEN EXISTS (SELECT FROM webhooks WHERE state = 'active' AND 'price' = ANY (events))
-        THEN (
-            SELECT coalesce(max(change_id), 0)
-            FROM (
-                SELECT change_id FROM odds_log
-                ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
-            ) AS newest_block
-        )
+        THEN (SELECT coalesce(max(newest_change_id), 0) FROM odds_log_months)
     END AS change_id;
 
--- name: outbox_logged_prices(change_id)
--- What this transaction has added to the change log, with the terms and names that belong to it.
+-- name: outbox_logged_prices(change_id, first_day, end_day)
+-- What this transaction has added to the change log, which is of races from a day to before another,
+-- with the terms and names that belong to it.
 SELECT log.change_id, log.race_id, log.horse_id, log.bookmaker_id, log.odds_decimal,
     log.odds_fractional, coalesce(log.changed_at, log.seen_at) AS changed_at, log.seen_at,
     log.source, live.ew_places, live.ew_denom, runners.horse_name, races.course, races.off_dt,
     races.course_id, races.region
-FROM ra_odds_changes AS log
+FROM odds_log_entries AS log
 JOIN ra_races AS races USING (race_id)
 LEFT JOIN ra_runners AS runners USING (race_id, horse_id)
 LEFT JOIN ra_odds_live AS live USING (race_id, horse_id, bookmaker_id)
 WHERE log.change_id / 128 >= :change_id::bigint / 128 AND log.change_id > :change_id
+    AND log.race_no >= first_race_no(:first_day::date)
+    AND log.race_no < first_race_no(:end_day::date)
 ORDER BY log.change_id;
 
 -- name: outbox_take_numbers(webhook_ids, counts)

@@ -203,11 +203,7 @@ SELECT change_id, past_days_counted FROM statistics_progress;
 
 -- name: statistics_behind(change_id)$
 -- How many numbers the change log has given since a change.
-SELECT greatest(coalesce(max(change_id), 0) - :change_id::bigint, 0)
-FROM (
-    SELECT change_id FROM odds_log
-    ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
-) AS newest_block;
+SELECT greatest(coalesce(max(newest_change_id), 0) - :change_id::bigint, 0) FROM odds_log_months;
 
 -- name: statistics_trend(metric, from_day, to_day)
 -- A headline figure as past runs found it, oldest first, over days in London (by default a week).

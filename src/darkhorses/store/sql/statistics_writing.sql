@@ -8,21 +8,19 @@ SELECT change_id FROM statistics_progress FOR UPDATE;
 
 -- name: statistics_newest_change$
 -- The newest change of the log; its numbers follow the order of commits.
-SELECT coalesce(max(change_id), 0)
-FROM (
-    SELECT change_id FROM odds_log
-    ORDER BY change_id / 128 DESC FETCH FIRST ROW WITH TIES
-) AS newest_block;
+SELECT coalesce(max(newest_change_id), 0) FROM odds_log_months;
 
--- name: statistics_count_changes(after, up_to)$
--- Add the changes of a stretch of the log to the sums and move the cursor; how many there were.
+-- name: statistics_count_changes(after, up_to, first_day, end_day)$
+-- Add the changes of a stretch of the log, which are of races from a day to before another, to the
+-- sums and move the cursor; how many there were.
 WITH batch AS MATERIALIZED (
     SELECT change_id, race_date, race_id, horse_id, bookmaker_id, source,
         odds_decimal IS NULL AS is_pulled,
         date_trunc('hour', coalesce(changed_at, seen_at), 'UTC') AS hour
-    FROM ra_odds_changes
+    FROM odds_log_entries
     WHERE change_id / 128 BETWEEN :after::bigint / 128 AND :up_to::bigint / 128
         AND change_id > :after AND change_id <= :up_to
+        AND race_no >= first_race_no(:first_day::date) AND race_no < first_race_no(:end_day::date)
 ), by_race AS MATERIALIZED (
     SELECT race_id, max(race_date) AS race_date, count(*) AS changes, max(change_id) AS newest
     FROM batch

@@ -13,6 +13,7 @@ import msgspec
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.price_moves import RaceMeasure
 from darkhorses.domain.statistics import Metric
+from darkhorses.store.log_months import months_with_changes
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.statistics import Statistics
@@ -64,8 +65,15 @@ async def count_changes(
         newest: int = await queries.statistics_newest_change(connection)
         if newest <= after:
             return None
+        until = min(after + up_to, newest)
+        months = await months_with_changes(connection, after=after, until=until)
         number: int = await queries.statistics_count_changes(
-            connection, after=after, up_to=min(after + up_to, newest)
+            connection,
+            after=after,
+            up_to=until,
+            # Where all numbers of the stretch were taken back, no day has any.
+            first_day=date.min if months is None else months.first_day,
+            end_day=date.min if months is None else months.end_day,
         )
         return number
 
