@@ -19,12 +19,12 @@ from benchmarks.databases import a_database, a_server
 from benchmarks.figures import Figure, Run, save, table
 from benchmarks.filled import today
 from darkhorses.store.changes import (
+    LAST_CHANGE,
     change_is_known,
     changes_after,
     newest_marks,
     oldest_change_id,
 )
-from darkhorses.store.log_months import LAST_CHANGE
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.statistics import changes_since
 from darkhorses.store.writing import outbox

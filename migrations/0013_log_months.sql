@@ -10,6 +10,9 @@
 --   that the months which hold a stretch of the log are known, too.
 -- * It works by statement: a look's entries are one. The view's entries come one by one, so the
 --   months are measured once after them; so they are after anything is taken away. That is rare.
+-- * Who asks for a stretch of the log asks odds_log_between: it looks at the months that may hold it
+--   alone, in the snapshot of whoever asks, so that no entry falls between two looks. Whoever joins
+--   the entries with their names plans without the months.
 -- * No index but the key, so that an update stays on its page (HOT).
 -- * Nothing is written anew: the spans are found by the months' own indexes.
 
@@ -61,6 +64,32 @@ END
 $$;
 
 COMMENT ON FUNCTION measure_odds_log_months IS 'find the months'' spans anew; needed only after a month''s own table was written to or detached by hand';
+
+CREATE FUNCTION odds_log_between(after bigint, until bigint, most integer) RETURNS SETOF odds_log
+LANGUAGE plpgsql STABLE ROWS 20 AS $$
+DECLARE
+    first_month date;
+    last_month date;
+BEGIN
+    SELECT min(first_day), max(first_day) INTO first_month, last_month
+    FROM odds_log_months
+    WHERE newest_change_id > after AND (until IS NULL OR oldest_change_id <= until);
+    IF first_month IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT * FROM odds_log
+    WHERE change_id / 128 >= after / 128 AND change_id > after
+        AND change_id / 128 <= coalesce(until, 9223372036854775807) / 128
+        AND change_id <= coalesce(until, 9223372036854775807)
+        AND race_no >= first_race_no(first_month)
+        AND race_no < first_race_no((last_month + interval '1 month')::date)
+    ORDER BY change_id / 128, change_id
+    LIMIT most;
+END
+$$;
+
+COMMENT ON FUNCTION odds_log_between IS 'at most so many entries above one number, up to and with another, in their order; NULL: no limit';
 
 CREATE FUNCTION note_odds_logged() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -138,7 +167,7 @@ $$;
 DROP TRIGGER months_change ON ra_odds_changes;
 DROP TRIGGER months_change ON odds_log;
 DROP TRIGGER months_grow ON odds_log;
-DROP FUNCTION note_odds_log_rewritten, note_odds_logged, measure_odds_log_months;
+DROP FUNCTION note_odds_log_rewritten, note_odds_logged, odds_log_between, measure_odds_log_months;
 DROP TABLE odds_log_months;
 
 CREATE OR REPLACE FUNCTION detach_odds_changes_partition(first_day date) RETURNS bigint

@@ -22,8 +22,7 @@ from darkhorses.client import (
     UnreachableError,
 )
 from darkhorses.client.streams import Pauses
-from darkhorses.store.changes import changes_after
-from darkhorses.store.log_months import LAST_CHANGE
+from darkhorses.store.changes import LAST_CHANGE, changes_after
 from darkhorses.store.pool import Database
 from tests.api.processes import ApiProcess, running_api
 from tests.client.scripted import STREAM, scripted

@@ -6,8 +6,7 @@ from darkhorses.domain.bookmakers import Bookmaker
 from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.readmodel.market import Market, News, updated
 from darkhorses.readmodel.tail import Tail
-from darkhorses.store.changes import changes_after, newest_marks
-from darkhorses.store.log_months import LAST_CHANGE
+from darkhorses.store.changes import LAST_CHANGE, changes_after, newest_marks
 from darkhorses.store.odds import StoredQuote, quotes_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.races import (

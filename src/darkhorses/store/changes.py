@@ -11,10 +11,12 @@ import msgspec
 
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
 from darkhorses.domain.prices import Price
-from darkhorses.store.log_months import months_with_changes
 from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
+
+LAST_CHANGE = 2**63 - 1
+"""Above every change id there can be."""
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,18 +58,7 @@ async def changes_after(
     connection: Connection, change_id: int, *, until: int, most: int
 ) -> list[LoggedChange]:
     """At most so many changes above ``change_id``, up to and with ``until``, in their order."""
-    months = await months_with_changes(connection, after=change_id, until=until)
-    if months is None:
-        return []
-    rows = queries.changes_after(
-        connection,
-        change_id=change_id,
-        # What was logged since may be of another month: the next page has it, whole.
-        until=min(until, months.newest),
-        most=most,
-        first_day=months.first_day,
-        end_day=months.end_day,
-    )
+    rows = queries.changes_after(connection, change_id=change_id, until=until, most=most)
     return [_change_from(row) async for row in rows]
 
 
@@ -76,14 +67,8 @@ async def change_is_known(connection: Connection, change_id: int) -> bool:
 
     What a restore from a backup took away is in no log, and its numbers are given to nobody else.
     """
-    months = await months_with_changes(connection, after=change_id - 1, until=change_id)
-    if months is None:
-        oldest = await oldest_change_id(connection)
-        return oldest is not None and change_id < oldest
-    known: bool = await queries.change_is_logged(
-        connection, change_id=change_id, first_day=months.first_day, end_day=months.end_day
-    )
-    return known
+    known: bool | None = await queries.change_is_known(connection, change_id=change_id)
+    return bool(known)
 
 
 async def oldest_change_id(connection: Connection) -> int | None:

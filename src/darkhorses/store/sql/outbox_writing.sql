@@ -13,20 +13,21 @@ SELECT
         THEN (SELECT coalesce(max(newest_change_id), 0) FROM odds_log_months)
     END AS change_id;
 
--- name: outbox_logged_prices(change_id, first_day, end_day)
--- What this transaction has added to the change log, which is of races from a day to before another,
--- with the terms and names that belong to it.
-SELECT log.change_id, log.race_id, log.horse_id, log.bookmaker_id, log.odds_decimal,
-    log.odds_fractional, coalesce(log.changed_at, log.seen_at) AS changed_at, log.seen_at,
-    log.source, live.ew_places, live.ew_denom, runners.horse_name, races.course, races.off_dt,
-    races.course_id, races.region
-FROM odds_log_entries AS log
+-- name: outbox_logged_prices(change_id)
+-- What this transaction has added to the change log, with the terms and names that belong to it.
+SELECT log.change_id, race_id, horse_id, bookmaker_id, prices.odds_decimal, prices.odds_fractional,
+    coalesce(log.changed_at, log.seen_at) AS changed_at, log.seen_at,
+    CASE WHEN log.is_repair THEN 'history' ELSE 'poll' END AS source,
+    live.ew_places, live.ew_denom, runners.horse_name, races.course, races.off_dt, races.course_id,
+    races.region
+FROM odds_log_between(:change_id, NULL, NULL) AS log
+JOIN odds_log_races AS numbered USING (race_no)
+JOIN odds_log_runners AS numbered_runners USING (race_no, runner_no)
+JOIN odds_log_bookmakers AS bookmakers USING (bookmaker_no)
+LEFT JOIN odds_log_prices AS prices USING (price_no)
 JOIN ra_races AS races USING (race_id)
 LEFT JOIN ra_runners AS runners USING (race_id, horse_id)
 LEFT JOIN ra_odds_live AS live USING (race_id, horse_id, bookmaker_id)
-WHERE log.change_id / 128 >= :change_id::bigint / 128 AND log.change_id > :change_id
-    AND log.race_no >= first_race_no(:first_day::date)
-    AND log.race_no < first_race_no(:end_day::date)
 ORDER BY log.change_id;
 
 -- name: outbox_take_numbers(webhook_ids, counts)

@@ -10,6 +10,12 @@ SELECT change_id FROM statistics_progress FOR UPDATE;
 -- The newest change of the log; its numbers follow the order of commits.
 SELECT coalesce(max(newest_change_id), 0) FROM odds_log_months;
 
+-- name: statistics_months(after, up_to)^
+-- The months of races' days that a stretch of the log is about; NULL when nothing of it is there.
+SELECT min(first_day) AS first_day, (max(first_day) + interval '1 month')::date AS end_day
+FROM odds_log_months
+WHERE newest_change_id > :after AND oldest_change_id <= :up_to;
+
 -- name: statistics_count_changes(after, up_to, first_day, end_day)$
 -- Add the changes of a stretch of the log, which are of races from a day to before another, to the
 -- sums and move the cursor; how many there were.

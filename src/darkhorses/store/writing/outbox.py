@@ -35,7 +35,6 @@ from darkhorses.domain.webhooks import (
     news_of_status,
     payload,
 )
-from darkhorses.store.log_months import LAST_CHANGE, months_with_changes
 from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
@@ -182,15 +181,7 @@ async def prune(connection: Connection, now: datetime) -> bool:
 async def _price_news(connection: Connection, told: Audience) -> list[News]:
     if told.change_id is None:
         return []
-    months = await months_with_changes(connection, after=told.change_id, until=LAST_CHANGE)
-    if months is None:
-        return []
-    rows = queries.outbox_logged_prices(
-        connection,
-        change_id=told.change_id,
-        first_day=months.first_day,
-        end_day=months.end_day,
-    )
+    rows = queries.outbox_logged_prices(connection, change_id=told.change_id)
     return [_price_from(row) async for row in rows]
 
 

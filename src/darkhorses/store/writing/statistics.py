@@ -13,7 +13,6 @@ import msgspec
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.price_moves import RaceMeasure
 from darkhorses.domain.statistics import Metric
-from darkhorses.store.log_months import months_with_changes
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.statistics import Statistics
@@ -66,14 +65,14 @@ async def count_changes(
         if newest <= after:
             return None
         until = min(after + up_to, newest)
-        months = await months_with_changes(connection, after=after, until=until)
+        months = await queries.statistics_months(connection, after=after, up_to=until)
         number: int = await queries.statistics_count_changes(
             connection,
             after=after,
             up_to=until,
             # Where all numbers of the stretch were taken back, no day has any.
-            first_day=date.min if months is None else months.first_day,
-            end_day=date.min if months is None else months.end_day,
+            first_day=months["first_day"] or date.min,
+            end_day=months["end_day"] or date.min,
         )
         return number
 
