@@ -20,6 +20,7 @@ BENCHMARKS = {
     "serving": "benchmarks.serving",
     "api": "benchmarks.api_start",
     "streams": "benchmarks.stream_latency",
+    "months": "benchmarks.months",
     "growth": "benchmarks.growth",
 }
 """What there is to measure: names and modules, in the order in which they run."""
