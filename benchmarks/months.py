@@ -6,6 +6,7 @@ where the log is short.
 """
 
 import asyncio
+import statistics
 import time
 from argparse import ArgumentParser
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,7 +38,7 @@ NEW = 280
 """Changes of a look at which 2 % of the prices of a full day are new."""
 
 QUESTIONS = 40
-"""Of each, in a row; a run is their mean."""
+"""Of each; a run is their median."""
 
 FILL = """
     WITH races AS MATERIALIZED (
@@ -137,12 +138,16 @@ async def _newest(connection: Connection) -> int:
 async def _figure(name: str, question: Question, asked: Sequence[Asked], runs: int) -> Figure:
     took: list[list[float]] = [[] for _ in asked]
     for number in range(-1, runs):
-        for one, seconds in zip(asked, took, strict=True):
-            begun = time.perf_counter()
-            for _ in range(QUESTIONS):
+        # By turns question by question: the system wakes a server now quickly, now slowly.
+        each: list[list[float]] = [[] for _ in asked]
+        for _ in range(QUESTIONS):
+            for one, milliseconds in zip(asked, each, strict=True):
+                begun = time.perf_counter()
                 await question(one)
-            if number >= 0:
-                seconds.append((time.perf_counter() - begun) * 1000 / QUESTIONS)
+                milliseconds.append((time.perf_counter() - begun) * 1000)
+        if number >= 0:
+            for run, milliseconds in zip(took, each, strict=True):
+                run.append(statistics.median(milliseconds))
     return Figure(
         name=f"{name}, {MONTHS} months",
         unit="ms",
