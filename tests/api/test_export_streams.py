@@ -146,7 +146,8 @@ async def test_old_http_is_refused_since_it_knows_no_broken_answer(serving: ApiP
     writer.write(f"GET {URL} HTTP/1.0\r\nhost: test\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
-    assert b" 505 " in answer.splitlines()[0]
+    assert b" 426 " in answer.splitlines()[0]
+    assert b"upgrade: HTTP/1.1\r\n" in answer
     assert b"application/problem+json" in answer
 
 

@@ -108,6 +108,6 @@ def judge(fuzzed: FuzzedApi, target: bytes, answer: Answer) -> None:
     if answer.is_bare:
         assert answer.status in (400, 403, 431), (target, answer.status)
         assert answer.body == b""
-        fuzzed.answers.statuses[answer.status] += 1
+        fuzzed.answers.note_bare(answer.status)
         return
     fuzzed.answers.judge(target.decode("latin-1"), answer.status, answer.headers, answer.body)

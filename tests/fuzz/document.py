@@ -80,7 +80,7 @@ def _asking(fuzzed: FuzzedApi, session: requests.Session) -> Callable[[Asked], N
         target = answer.request.path_url
         if answer.status_code == 431 and len(target) > _LONGEST_HEAD:
             # Two hundred long values are more than the HTTP server reads: it refuses by itself.
-            fuzzed.answers.statuses[answer.status_code] += 1
+            fuzzed.answers.note_bare(answer.status_code)
             return
         fuzzed.answers.judge(target, answer.status_code, _lower(answer), answer.content)
         checks = _OF_HEADS if case.operation.path == _STREAM else _OF_HEADS + _OF_BODIES
@@ -95,8 +95,9 @@ def _send(case: Case[Any], session: requests.Session, headers: dict[str, str]) -
     answer = session.request(**arguments, stream=True, timeout=30)
     if answer.status_code == 200 and case.operation.path == _STREAM:
         answer._content = next(answer.iter_content(None))
-        answer._content_consumed = True
+        # Only what is not known to be consumed has its connection closed.
         answer.close()
+        answer._content_consumed = True
     return answer
 
 

@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from email.message import Message
 
 PATIENCE = 20.0
+UPGRADE = [
+    (b"Upgrade", b"websocket"),
+    (b"Sec-WebSocket-Version", b"13"),
+    (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+]
 
 
 class Answer:

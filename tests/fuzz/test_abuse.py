@@ -9,17 +9,12 @@ from hypothesis import strategies as st
 
 from tests.fuzz.abuse import abuse, judge
 from tests.fuzz.conftest import FuzzedApi
-from tests.fuzz.raw import ask, connected, read_answer, request
+from tests.fuzz.raw import UPGRADE, ask, connected, read_answer, request
 
 _RESULTS = b"/api/results?limit=1"
 _LONG = b"a" * 60_000
 _ONE = (b"Content-Length", b"1")
 _CHUNKED = (b"Transfer-Encoding", b"chunked")
-_UPGRADE = [
-    (b"Upgrade", b"websocket"),
-    (b"Sec-WebSocket-Version", b"13"),
-    (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-]
 
 
 def test_whatever_is_sent_is_answered_in_order(fuzzed: FuzzedApi) -> None:
@@ -45,7 +40,7 @@ def test_whatever_is_sent_is_answered_in_order(fuzzed: FuzzedApi) -> None:
         (request(_RESULTS, headers=[(b"X-%d" % n, b"") for n in range(500)]), 431, True),
         (request(_RESULTS, host=b"a b/<>"), 400, False),
         (request(_RESULTS, version=b"HTTP/1.0", host=None), 200, False),
-        (request(b"/api/export/results", version=b"HTTP/1.0"), 505, False),
+        (request(b"/api/export/results", version=b"HTTP/1.0"), 426, False),
         (request(_RESULTS, version=b"HTTP/2.0"), 400, True),
         (request(_RESULTS, version=b"HTCPCP/1.0"), 400, True),
         (b"GET /version\r\n\r\n", 400, True),
@@ -65,8 +60,8 @@ def test_whatever_is_sent_is_answered_in_order(fuzzed: FuzzedApi) -> None:
         (request(b"/api/results", method=b"BREW"), 405, False),
         (request(b"/static/..%2f..%2fapp.py"), 404, False),
         (request(b"/api/ws"), 405, False),
-        (request(b"/api/results", headers=_UPGRADE, connection=b"Upgrade"), 403, True),
-        (request(b"/nowhere", headers=_UPGRADE, connection=b"Upgrade"), 403, True),
+        (request(b"/api/results", headers=UPGRADE, connection=b"Upgrade"), 403, True),
+        (request(b"/nowhere", headers=UPGRADE, connection=b"Upgrade"), 403, True),
     ],
 )  # fmt: skip
 def test_abuse_is_refused_as_it_should_be(
@@ -146,7 +141,7 @@ def _frame(kind: int, data: bytes) -> bytes:
 
 
 def test_frames_of_garbage_end_their_own_socket_alone(fuzzed: FuzzedApi) -> None:
-    greeting = request(b"/api/ws", headers=_UPGRADE, connection=b"Upgrade")
+    greeting = request(b"/api/ws", headers=UPGRADE, connection=b"Upgrade")
 
     @hypothesis.settings(
         max_examples=150, deadline=None, database=None, derandomize=True,

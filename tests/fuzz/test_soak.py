@@ -15,6 +15,6 @@ def test_a_hundred_thousand_requests_are_answered_in_order(fuzzed: FuzzedApi) ->
     ask_by_document(fuzzed, 1_500, repeatable=False)
     while fuzzed.answers.count < REQUESTS:
         abuse(fuzzed, 10_000, repeatable=False)
-    answers = fuzzed.answers
-    told = f"{answers.count} requests: {sorted(answers.statuses.items())} {answers.unavailable}"
-    print(told)  # noqa: T201
+    print(fuzzed.answers)  # noqa: T201
+    assert fuzzed.answers.count >= REQUESTS
+    assert max(fuzzed.answers.statuses) < 500

@@ -45,7 +45,7 @@ def _filter(of: str) -> Any:
             generate_examples=False,
         ),
         **REFUSALS_OF_ONE,
-        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: ResponseSpec(
+        HTTPStatus.UPGRADE_REQUIRED: ResponseSpec(
             Problem,
             description="Asked by HTTP/1.0, which cannot tell a whole file from a broken one",
             generate_examples=False,
@@ -83,7 +83,10 @@ async def get_export(
     off and no whole file. Only so many exports run at a time; others are told when to try again.
     """
     if request.scope["http_version"] in _OLD_HTTP:
-        raise HTTPException(status_code=HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
+        raise HTTPException(
+            status_code=HTTPStatus.UPGRADE_REQUIRED,
+            headers={"upgrade": "HTTP/1.1", "connection": "upgrade"},
+        )
     filters = {
         "course": course,
         "horse": horse,

@@ -69,11 +69,15 @@ _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address; /docs lists what there is.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here; it has been logged.",
-    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: (
+    HTTPStatus.UPGRADE_REQUIRED: (
         "An export needs HTTP/1.1: by that a whole file can be told from one that was broken off."
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: "The database cannot be reached just now; try again shortly.",
 }
+
+
+_TOLD = ("allow", "upgrade", "connection")
+"""Headers of an error that belong to its status."""
 
 
 def _refusal(description: str) -> ResponseSpec:
@@ -157,10 +161,8 @@ def _bad_values(request: Request[Any, Any, Any], error: ValidationException) -> 
 
 
 def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    allow = {
-        name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"
-    }
-    return problem_response(error.status_code, headers=allow)
+    told = {name: value for name, value in (error.headers or {}).items() if name.lower() in _TOLD}
+    return problem_response(error.status_code, headers=told)
 
 
 def _took_too_long(_: Request[Any, Any, Any], error: DatabaseBusyError) -> Response[bytes]:
