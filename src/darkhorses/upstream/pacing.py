@@ -12,11 +12,12 @@ a second, and whatever the times at which requests are asked for and leave::
 A limit is therefore kept by the times of leaving in every second, wherever it begins, and so it is
 where the feed counts from request to request. By the times of arrival it is kept while no request
 takes longer from here to there than one that follows it within a second by more than what is over:
-20, 32 and 40 ms. This is enough for what there is of it on open connections: the loop wakes up late
-rather than early and counts when it does, its clock counts nanoseconds, and between our count and
-the socket nothing is waited for, so what remains is the network's jitter, a few milliseconds. A
-request that needs a new connection first may arrive later than that. The feed then refuses the one
-after it at worst, and it is asked again, as after any 429.
+20, 32 and 40 ms. This is enough for what there is of it on open connections and a machine that keeps
+up: the loop wakes up late rather than early and counts when it does, its clock counts nanoseconds,
+so what remains is the network's jitter, a few milliseconds, and what the loop does between our
+count and the socket. A request that needs a new connection first, or that an overloaded machine
+holds up there, may arrive later than that. The feed then refuses the one after it at worst, and it
+is asked again, as after any 429.
 """
 
 import asyncio
