@@ -206,6 +206,18 @@ async def test_a_runner_with_nonsense_is_set_aside_and_every_other_race_is_read(
     assert all(page.unreadable for page in spoilt)
 
 
+async def test_every_request_is_counted_when_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Endpoint] = []
+    monkeypatch.setattr(Pacer, "left", lambda _, endpoint: left.append(endpoint))
+    async with feed_of() as (feed, _):
+        await feed.racecards(DAY, ["gb", "ire"])
+        await feed.regions()
+        asked = feed.outcomes.counts.total()
+
+    assert set(left) == {Endpoint.RACECARDS, Endpoint.REGIONS}
+    assert len(left) == asked
+
+
 async def test_requests_keep_the_pace_of_their_endpoint_and_of_the_guard_over_all() -> None:
     loop = asyncio.get_running_loop()
     pacer = Pacer(Paces(races_per_second=50, courses_per_second=1000, requests_per_ten_seconds=6))

@@ -43,7 +43,7 @@ async def connections(feed: Feed) -> AsyncIterator[Connections]:
 
 
 async def ask(connections: Connections, path: str) -> str:
-    async with connections.get(path, {}) as response:
+    async with connections.get(path, {}, on_leaving=lambda: None) as response:
         return (await response.aread()).decode()
 
 
@@ -89,3 +89,20 @@ async def test_when_no_connection_is_free_in_time_there_are_new_ones(
 
     await closed(feed.clients[0])
     assert len(feed.clients) == 2
+
+
+async def test_who_asks_is_told_that_the_request_has_left_before_it_is_answered() -> None:
+    left = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await left.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    async with asyncio.timeout(10), await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        connections = Connections(lambda: httpx.AsyncClient(base_url=url))
+        async with connections.get("/", {}, on_leaving=left.set) as response:
+            assert response.status_code == 200
+        await connections.close()

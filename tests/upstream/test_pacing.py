@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, islice
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +103,28 @@ def test_a_turn_that_is_a_little_late_costs_none_of_those_after_it(lateness: lis
     sent = sent_by([(Endpoint.RACECARDS, 0.0)] * 80, Paces(), lateness)[Endpoint.RACECARDS]
 
     assert sent[-1] - sent[0] < 79 * 1.0451 / 2 + 0.0125
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=1, max_size=20))
+def test_a_request_that_is_held_up_is_counted_when_it_leaves(delays: list[float]) -> None:
+    time = JumpingTime()
+    left: list[float] = []
+
+    async def ask(pacer: Pacer, delay: float) -> None:
+        await pacer.wait(Endpoint.RACECARDS)
+        await asyncio.sleep(delay)
+        pacer.left(Endpoint.RACECARDS)
+        left.append(time.now)
+
+    async def ask_all() -> None:
+        pacer = Pacer(Paces(), monotonic=time.monotonic)
+        await asyncio.gather(*(ask(pacer, delay) for delay in islice(cycle(delays), 40)))
+
+    with asyncio.Runner(loop_factory=lambda: JumpingLoop(time)) as runner:
+        runner.run(ask_all())
+
+    assert most_within(1.019, left) <= 2
+    assert most_within(1.019 / 2, left) == 1
 
 
 def test_what_can_wait_has_room_while_half_of_the_guard_is_free() -> None:

@@ -377,7 +377,7 @@ class RacingApi:
             outcome = "failed"
             try:
                 with span(f"feed {endpoint.value}"):
-                    body = await self._send(path, query)
+                    body = await self._send(endpoint, path, query)
                 outcome = "ok"
             except FeedError as error:
                 outcome = type(error).__name__
@@ -387,12 +387,16 @@ class RacingApi:
                 self.outcomes.by_endpoint[endpoint.value][_outcome_named(outcome)] += 1
             return body
 
-    async def _send(self, path: str, query: Mapping[str, str | list[str]]) -> bytes:
+    async def _send(
+        self, endpoint: Endpoint, path: str, query: Mapping[str, str | list[str]]
+    ) -> bytes:
         try:
             # A server that drips a byte now and then is cut off by the time limit over all.
             async with (
                 asyncio.timeout(self._access.timeout.total_seconds() * 3),
-                self._connections.get(path, query) as response,
+                self._connections.get(
+                    path, query, on_leaving=partial(self._pacer.left, endpoint)
+                ) as response,
             ):
                 body = await read_body(response, path)
         except (httpx.TransportError, TimeoutError) as error:

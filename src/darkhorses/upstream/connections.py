@@ -35,6 +35,9 @@ def feed_client(
     )
 
 
+_WRITTEN = "http11.send_request_headers.complete"
+
+
 class _Generation:
     """A client with its pool of connections, and how many requests use it."""
 
@@ -54,13 +57,27 @@ class Connections:
 
     @asynccontextmanager
     async def get(
-        self, path: str, query: Mapping[str, str | Sequence[str]]
+        self,
+        path: str,
+        query: Mapping[str, str | Sequence[str]],
+        *,
+        on_leaving: Callable[[], None],
     ) -> AsyncIterator[httpx.Response]:
-        """The answer to a request, to be read while the block runs; raises httpx's errors."""
+        """The answer to a request, to be read while the block runs; raises httpx's errors.
+
+        ``on_leaving`` is told when the request has been written to its connection.
+        """
+
+        async def follow(event: str, _: object) -> None:
+            if event == _WRITTEN:
+                on_leaving()
+
         generation = self._current
         generation.users += 1
         try:
-            async with generation.http.stream("GET", path, params=dict(query)) as response:
+            async with generation.http.stream(
+                "GET", path, params=dict(query), extensions={"trace": follow}
+            ) as response:
                 yield response
         except (asyncio.CancelledError, httpx.PoolTimeout):
             self._retire(generation)

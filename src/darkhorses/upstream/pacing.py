@@ -12,12 +12,11 @@ a second, and whatever the times at which requests are asked for and leave::
 A limit is therefore kept by the times of leaving in every second, wherever it begins, and so it is
 where the feed counts from request to request. By the times of arrival it is kept while no request
 takes longer from here to there than one that follows it within a second by more than what is over:
-20, 32 and 40 ms. This is enough for what there is of it on open connections and a machine that keeps
-up: the loop wakes up late rather than early and counts when it does, its clock counts nanoseconds,
-so what remains is the network's jitter, a few milliseconds, and what the loop does between our
-count and the socket. A request that needs a new connection first, or that an overloaded machine
-holds up there, may arrive later than that. The feed then refuses the one after it at worst, and it
-is asked again, as after any 429.
+20, 32 and 40 ms. This is enough for what there is of it: the loop wakes up late rather than early,
+its clock counts nanoseconds, and a request that a new connection or a busy loop held up on its way
+to the socket is counted anew when it is there. What remains is the network's jitter, a few
+milliseconds. Where that is more, or a connection takes longer than a whole turn, the feed refuses a
+request at worst, and it is asked again, as after any 429.
 """
 
 import asyncio
@@ -110,6 +109,10 @@ class EvenPace:
         """Take the turn now; the next one is counted from when this one was due, if just now."""
         self._due = max(self._due, self._monotonic() - self._credit) + self._interval
 
+    def note_leaving(self) -> None:
+        """Count the turn from now, when its request leaves."""
+        self._due = max(self._due, self._monotonic() - self._credit + self._interval)
+
 
 class Pacer:
     """Holds each request until both its endpoint's pace and the common guard allow it.
@@ -144,6 +147,10 @@ class Pacer:
                 await asyncio.sleep(closed_for)
             pace.note()
             self._guard.note()
+
+    def left(self, endpoint: Endpoint) -> None:
+        """Count the request to ``endpoint`` that was let go last from now: now it really leaves."""
+        self._paces[endpoint].note_leaving()
 
 
 def _per_second(paces: Paces, endpoint: Endpoint) -> float:
