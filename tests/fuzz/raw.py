@@ -1,6 +1,7 @@
 """Requests byte by byte, as no library would send them, and their answers."""
 
 import http.client
+import io
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,9 +64,26 @@ def ask(port: int, data: bytes, *, method: bytes = b"GET") -> Answer:
         return read_answer(connection, method)
 
 
-def read_answer(connection: socket.socket, method: bytes = b"GET") -> Answer:
+class _OneBuffer(io.BufferedReader):
+    """What an answer's end does not close: the next one may be in it already."""
+
+    def close(self) -> None:
+        pass
+
+
+class InARow:
+    """A connection that several answers are read from."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._buffer = _OneBuffer(connection.makefile("rb", buffering=0))
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return self._buffer
+
+
+def read_answer(connection: socket.socket | InARow, method: bytes = b"GET") -> Answer:
     """The next answer on a connection."""
-    response = http.client.HTTPResponse(connection, method=method.decode("latin-1"))
+    response = http.client.HTTPResponse(connection, method=method.decode("latin-1"))  # type: ignore[arg-type]  # it asks for no more than makefile
     try:
         response.begin()
         is_stream = response.headers.get_content_type() == "text/event-stream"

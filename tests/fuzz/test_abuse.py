@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.abuse import abuse, judge
 from tests.fuzz.conftest import FuzzedApi
-from tests.fuzz.raw import UPGRADE, ask, connected, read_answer, request
+from tests.fuzz.raw import UPGRADE, InARow, ask, connected, read_answer, request
 
 _RESULTS = b"/api/results?limit=1"
 _LONG = b"a" * 60_000
@@ -84,8 +84,9 @@ def test_requests_in_a_row_are_answered_in_their_order(fuzzed: FuzzedApi) -> Non
                 for target in targets
             )
         )
+        answers = InARow(connection)
         for limit, target in zip(limits, targets, strict=True):
-            answer = read_answer(connection)
+            answer = read_answer(answers)
             judge(fuzzed, target, answer)
             body = json.loads(answer.body)
             assert body["count" if limit else "status"] == (limit or 400)
