@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from darkhorses.api.encoding import Encoded
-from darkhorses.api.past_answers import MOST_ANSWERS, PastAnswers
+from darkhorses.api.past_answers import MOST_ANSWERS, Made, PastAnswers
 from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.bookmakers import bookmaker_named
 from darkhorses.domain.gaps import PricePoint
@@ -150,25 +150,28 @@ async def test_what_is_written_in_between_is_told_at_once(
 
 
 class Making:
-    """Makes bodies of a size, counted, each once it may."""
+    """Makes bodies of a size, counted, each once it may; they are of the state as they begin."""
 
-    def __init__(self, size: int = 10) -> None:
+    def __init__(self, database: Database, size: int = 10, *, race_id: RaceId = RACE) -> None:
         self.made = 0
+        self._race = StoredRaces(database), race_id
         self.begun = asyncio.Event()
         self.may = asyncio.Event()
         self.may.set()
         self._size = size
 
-    async def __call__(self) -> Encoded:
+    async def __call__(self) -> Made:
         self.made += 1
+        stored_races, race_id = self._race
+        mark = await stored_races.mark(race_id)
         self.begun.set()
         await self.may.wait()
-        return Encoded(b"x" * self._size, "application/json")
+        return Made(encoded=Encoded(b"x" * self._size, "application/json"), mark=mark)
 
 
 @pytest.mark.usefixtures("looked")
 async def test_those_who_ask_for_the_same_at_once_have_it_made_once(database: Database) -> None:
-    answers, making = PastAnswers(StoredRaces(database)), Making()
+    answers, making = PastAnswers(StoredRaces(database)), Making(database)
     making.may.clear()
     asking = [asyncio.create_task(answers.answer(RACE, "all", making)) for _ in range(8)]
     await making.begun.wait()
@@ -185,7 +188,7 @@ async def test_a_write_after_the_question_was_put_is_told_to_whoever_asks_later(
     database: Database, writer: MarketWriter
 ) -> None:
     """Who waits for a body that is being made does not get it when it asked after a write."""
-    answers, making = PastAnswers(StoredRaces(database)), Making()
+    answers, making = PastAnswers(StoredRaces(database)), Making(database)
     making.may.clear()
     first = asyncio.create_task(answers.answer(RACE, "all", making))
     await making.begun.wait()
@@ -198,7 +201,7 @@ async def test_a_write_after_the_question_was_put_is_told_to_whoever_asks_later(
 
 @pytest.mark.usefixtures("looked")
 async def test_the_oldest_make_room_for_what_is_asked_now(database: Database) -> None:
-    answers, making = PastAnswers(StoredRaces(database), most_bytes=1_000), Making(300)
+    answers, making = PastAnswers(StoredRaces(database), most_bytes=1_000), Making(database, 300)
     for asked in range(4):
         await answers.answer(RACE, asked, making)
     assert (answers.size, making.made) == (900, 4)
@@ -207,9 +210,9 @@ async def test_the_oldest_make_room_for_what_is_asked_now(database: Database) ->
     await answers.answer(RACE, 0, making)
     assert (answers.size, making.made) == (900, 5)
     (await answers.answer(RACE, 1, making)).in_coding("gzip")
-    await answers.answer(RACE, "more than there is room for", Making(2_000))
+    await answers.answer(RACE, "more than there is room for", Making(database, 2_000))
     assert answers.size <= 1_000
-    empty = Making(0)
+    empty = Making(database, 0)
     for asked in range(MOST_ANSWERS + 1):
         await answers.answer(RACE, f"empty {asked}", empty)
     await answers.answer(RACE, "empty 1", empty)
@@ -220,7 +223,7 @@ async def test_the_oldest_make_room_for_what_is_asked_now(database: Database) ->
 
 @pytest.mark.usefixtures("looked")
 async def test_nothing_is_kept_of_a_race_that_is_not_stored(database: Database) -> None:
-    answers, making = PastAnswers(StoredRaces(database)), Making()
+    answers = PastAnswers(StoredRaces(database))
     for race_id in (RaceId("rac_2"), RaceId("rac\0")):
-        await answers.answer(race_id, "all", making)
+        await answers.answer(race_id, "all", Making(database, race_id=race_id))
     assert answers.size == 0

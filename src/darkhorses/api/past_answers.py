@@ -1,7 +1,8 @@
 """Answers about the past of single races, kept until something is written about their race.
 
-Whether something was takes two cheap questions, asked every time; reading a race's log and making a
-body of it is much more. Those who ask for the same at once share the questions and the body.
+Whether something was takes two cheap questions, asked when there is one that may be kept; reading a
+race's log and making a body of it is much more. Those who ask for the same at once share the
+questions and the body.
 """
 
 import asyncio
@@ -21,6 +22,13 @@ MOST_BYTES = 16_000_000
 MOST_ANSWERS = 512
 
 _Key = tuple[RaceId, Hashable]
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A body, and the mark of the race in the state that it was made of; None: it is not stored."""
+
+    encoded: Encoded
+    mark: RaceMark | None
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +53,7 @@ class PastAnswers:
         return sum(kept.encoded.size for kept in self._kept.values())
 
     async def answer(
-        self, race_id: RaceId, asked: Hashable, make: Callable[[], Awaitable[Encoded]]
+        self, race_id: RaceId, asked: Hashable, make: Callable[[], Awaitable[Made]]
     ) -> Encoded:
         """The body for what is ``asked`` about a race: as it was made, or else made anew.
 
@@ -59,13 +67,13 @@ class PastAnswers:
             if kept is not None and kept.looked > came:
                 return kept.encoded
             looked = next(self._order)
-            # Taken before the reading: a write between the two makes the body older than it is.
-            mark = await self._stored_races.mark(race_id)
-            unchanged = kept is not None and kept.mark == mark
-            encoded = kept.encoded if kept is not None and unchanged else await make()
-            if mark is not None:
-                self._keep(key, _Kept(encoded=encoded, mark=mark, looked=looked))
-            return encoded
+            if kept is not None and kept.mark == await self._stored_races.mark(race_id):
+                made = Made(encoded=kept.encoded, mark=kept.mark)
+            else:
+                made = await make()
+            if made.mark is not None:
+                self._keep(key, _Kept(encoded=made.encoded, mark=made.mark, looked=looked))
+            return made.encoded
 
     def _keep(self, key: _Key, kept: _Kept) -> None:
         self._kept[key] = kept

@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -17,22 +18,21 @@ from darkhorses.api.race_bodies import (
     RaceHistory,
     RunnerSeries,
 )
-from darkhorses.api.stored_races import RaceLog
 from darkhorses.domain.bookmakers import Bookmaker, BookmakerType, bookmaker_named
 from darkhorses.domain.gaps import PricePoint
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
-from darkhorses.domain.market_at import PriceChange
 from darkhorses.domain.price_series import (
     Bar,
     BestPoint,
+    QuoteChange,
     Stretch,
     bars,
     best_path,
-    path_of,
     stretch,
 )
 from darkhorses.domain.prices import Price
-from darkhorses.readmodel.market import MarketRace, by_number
+from darkhorses.readmodel.market import by_number
+from darkhorses.store.logged_races import RaceChanges
 from darkhorses.store.races import StoredRunner
 
 
@@ -79,23 +79,26 @@ class _Path(msgspec.Struct, frozen=True, kw_only=True):
         return (point.at for point in self.part.points)
 
     @property
+    def size(self) -> int:
+        return len(self.part.points if self.bars is None else self.bars)
+
+    @property
     def is_empty(self) -> bool:
         return self.part.standing is None and not self.part.points
 
 
-def race_history(log: RaceLog, query: HistoryQuery) -> RaceHistory:
+def race_history(race: RaceChanges, query: HistoryQuery) -> RaceHistory:
     """One page of the prices over time that are asked for."""
-    race = log.market.races[query.race_id]
-    by_runner: dict[HorseId, list[PriceChange]] = {}
-    for change in log.changes:
-        by_runner.setdefault(change.horse_id, []).append(change)
+    quoting = {change.bookmaker_id for changes in race.changes.values() for change in changes}
+    known = [race.bookmakers.get(who) or bookmaker_named(who) for who in quoting]
+    by_name = sorted(known, key=lambda one: (one.bookmaker_name.casefold(), one.bookmaker_id))
     paths = {
-        horse_id: _paths(log, race.runners.get(horse_id), changes, query)
-        for horse_id, changes in by_runner.items()
+        horse_id: _paths(race.runners.get(horse_id), changes, by_name, query)
+        for horse_id, changes in race.changes.items()
     }
     every = [path for of_runner in paths.values() for path in of_runner]
     next_from, count = _page_end(every, query.limit)
-    names = {who: known.bookmaker_name for who, known in log.market.bookmakers.items()}
+    bodies = _Bodies({who: known.bookmaker_name for who, known in race.bookmakers.items()})
     return RaceHistory(
         success=True,
         race_id=query.race_id,
@@ -105,45 +108,37 @@ def race_history(log: RaceLog, query: HistoryQuery) -> RaceHistory:
         count=count,
         limit=query.limit,
         next_from=next_from,
-        completeness=path_completeness(log.repair) if log.repair is not None else None,
+        completeness=path_completeness(race.repair) if race.repair is not None else None,
         runners=tuple(
-            _runner_series(stored, paths[stored.runner.horse_id], next_from, names)
-            for stored in _by_number(race)
+            _runner_series(stored, paths[stored.runner.horse_id], next_from, bodies)
+            for stored in sorted(race.runners.values(), key=by_number)
             if stored.runner.horse_id in paths
         ),
     )
 
 
-def _by_number(race: MarketRace) -> list[StoredRunner]:
-    return sorted(race.runners.values(), key=by_number)
-
-
 def _paths(
-    log: RaceLog,
     runner: StoredRunner | None,
-    changes: list[PriceChange],
+    changes: list[QuoteChange],
+    bookmakers: list[Bookmaker],
     query: HistoryQuery,
 ) -> list[_Path]:
-    """A runner's paths: the best price, then everyone that is asked for by name."""
-    by_bookmaker: dict[BookmakerId, list[PriceChange]] = {}
-    for change in changes:
-        by_bookmaker.setdefault(change.bookmaker_id, []).append(change)
-    known = {who: log.market.bookmakers.get(who) or bookmaker_named(who) for who in by_bookmaker}
+    """A runner's paths: the best price, then everyone's that is asked for, by name."""
+    fixed = {one.bookmaker_id for one in bookmakers if one.bookmaker_type is BookmakerType.FIXED}
     best = best_path(
-        (
-            change
-            for change in changes
-            if known[change.bookmaker_id].bookmaker_type is BookmakerType.FIXED
-        ),
+        (change for change in changes if change.bookmaker_id in fixed),
         withdrawn_at=_withdrawn_at(runner),
     )
     paths = [_path(None, best, query)]
     if query.best_only:
         return paths
-    for bookmaker in sorted(known.values(), key=lambda one: one.bookmaker_name.casefold()):
+    by_bookmaker: dict[BookmakerId, list[QuoteChange]] = {}
+    for change in changes:
+        by_bookmaker.setdefault(change.bookmaker_id, []).append(change)
+    for bookmaker in bookmakers:
         who = bookmaker.bookmaker_id
-        if query.bookmaker_id in (None, who):
-            path = _path(bookmaker, path_of(by_bookmaker[who]), query)
+        if who in by_bookmaker and query.bookmaker_id in (None, who):
+            path = _path(bookmaker, by_bookmaker[who], query)
             if not path.is_empty:
                 paths.append(path)
     return paths
@@ -156,21 +151,21 @@ def _withdrawn_at(runner: StoredRunner | None) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _path(bookmaker: Bookmaker | None, points: Iterable[PricePoint], query: HistoryQuery) -> _Path:
+def _path(bookmaker: Bookmaker | None, points: Sequence[PricePoint], query: HistoryQuery) -> _Path:
     part = stretch(points, from_at=query.from_at, to_at=query.to_at)
     made = None if query.resolution is None else bars(part, query.resolution.length)
     return _Path(bookmaker=bookmaker, part=part, bars=made)
 
 
-def _page_end(paths: Iterable[_Path], limit: int) -> tuple[datetime | None, int]:
+def _page_end(paths: Collection[_Path], limit: int) -> tuple[datetime | None, int]:
     """Where the next page begins, if there is one, and how much is in this one.
 
     An instant is never cut in two, so a page whose first instant alone has more holds all of it.
     """
-    instants = [instant for path in paths for instant in path.instants()]
-    if len(instants) <= limit:
-        return None, len(instants)
-    by_instant = Counter(instants)
+    whole = sum(path.size for path in paths)
+    if whole <= limit:
+        return None, whole
+    by_instant = Counter(instant for path in paths for instant in path.instants())
     count = 0
     for instant in sorted(by_instant):
         if count and count + by_instant[instant] > limit:
@@ -179,13 +174,59 @@ def _page_end(paths: Iterable[_Path], limit: int) -> tuple[datetime | None, int]
     return None, count
 
 
+class _Bodies:
+    """Makes bodies; a price that comes again has the one that it had, as most do."""
+
+    def __init__(self, names: Mapping[BookmakerId, str]) -> None:
+        self._names = names
+        self._prices: dict[Price, PriceBody] = {}
+
+    def price(self, price: Price) -> PriceBody:
+        body = self._prices.get(price)
+        if body is None:
+            body = PriceBody(odds_decimal=price.decimal, odds_fractional=price.fractional)
+            self._prices[price] = body
+        return body
+
+    def points(self, points: Iterable[PricePoint]) -> tuple[PointBody, ...]:
+        of = self.price
+        return tuple(
+            [
+                PointBody(at=point.at, price=None if point.price is None else of(point.price))
+                for point in points
+            ]
+        )
+
+    def best_points(self, points: Iterable[PricePoint]) -> tuple[PointBody, ...]:
+        of, names = self.price, self._names
+        return tuple(
+            [
+                PointBody(
+                    at=point.at,
+                    price=None if point.price is None else of(point.price),
+                    bookmakers=tuple([names.get(who, who) for who in point.bookmakers]),
+                )
+                for point in points
+                if isinstance(point, BestPoint)
+            ]
+        )
+
+    def bar(self, bar: Bar) -> BarBody:
+        return BarBody(
+            begins_at=bar.begins_at,
+            open=self.price(bar.open),
+            high=self.price(bar.high),
+            low=self.price(bar.low),
+            close=self.price(bar.close),
+            stands=bar.stands,
+            changes=bar.changes,
+        )
+
+
 def _runner_series(
-    stored: StoredRunner,
-    paths: list[_Path],
-    until: datetime | None,
-    names: dict[BookmakerId, str],
+    stored: StoredRunner, paths: list[_Path], until: datetime | None, bodies: _Bodies
 ) -> RunnerSeries:
-    best, *others = [_series(path, until, names) for path in paths]
+    best, *others = [_series(path, until, bodies) for path in paths]
     return RunnerSeries(
         horse_id=stored.runner.horse_id,
         horse_name=stored.runner.horse_name,
@@ -193,46 +234,25 @@ def _runner_series(
         is_non_runner=stored.runner.is_non_runner,
         non_runner_at=stored.non_runner_at,
         best=best,
-        bookmakers=tuple(s for s in others if s.bookmaker_type is BookmakerType.FIXED),
-        exchanges=tuple(s for s in others if s.bookmaker_type is BookmakerType.EXCHANGE),
+        bookmakers=tuple([s for s in others if s.bookmaker_type is BookmakerType.FIXED]),
+        exchanges=tuple([s for s in others if s.bookmaker_type is BookmakerType.EXCHANGE]),
     )
 
 
-def _series(path: _Path, until: datetime | None, names: dict[BookmakerId, str]) -> PriceSeries:
-    who = path.bookmaker
+def _series(path: _Path, until: datetime | None, bodies: _Bodies) -> PriceSeries:
+    who, standing = path.bookmaker, path.part.standing
     within = bisect_left(list(path.instants()), until) if until is not None else None
-    series = PriceSeries(
+    told: dict[str, Any]
+    if path.bars is not None:
+        told = {"bars": tuple([bodies.bar(bar) for bar in path.bars[:within]])}
+    elif who is None:
+        told = {"points": bodies.best_points(path.part.points[:within])}
+    else:
+        told = {"points": bodies.points(path.part.points[:within])}
+    return PriceSeries(
         bookmaker_id=who.bookmaker_id if who is not None else None,
         bookmaker_name=who.bookmaker_name if who is not None else None,
         bookmaker_type=who.bookmaker_type if who is not None else None,
-        standing=_price(path.part.standing) if path.part.standing is not None else None,
-    )
-    if path.bars is not None:
-        made = tuple([_bar(bar) for bar in path.bars[:within]])
-        return msgspec.structs.replace(series, bars=made)
-    points = tuple([_point(point, names) for point in path.part.points[:within]])
-    return msgspec.structs.replace(series, points=points)
-
-
-def _price(price: Price) -> PriceBody:
-    return PriceBody(odds_decimal=price.decimal, odds_fractional=price.fractional)
-
-
-def _point(point: PricePoint, names: dict[BookmakerId, str]) -> PointBody:
-    price = _price(point.price) if point.price is not None else None
-    if not isinstance(point, BestPoint):
-        return PointBody(at=point.at, price=price)
-    holders = tuple([names.get(who, who) for who in point.bookmakers])
-    return PointBody(at=point.at, price=price, bookmakers=holders)
-
-
-def _bar(bar: Bar) -> BarBody:
-    return BarBody(
-        begins_at=bar.begins_at,
-        open=_price(bar.open),
-        high=_price(bar.high),
-        low=_price(bar.low),
-        close=_price(bar.close),
-        stands=bar.stands,
-        changes=bar.changes,
+        standing=bodies.price(standing) if standing is not None else None,
+        **told,
     )

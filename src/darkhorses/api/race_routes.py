@@ -12,7 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from darkhorses.api.choosing import OfCourse, OfRegion
 from darkhorses.api.encoding import Encoded, respond
 from darkhorses.api.parameters import INSTANT, read_bookmaker, read_instant
-from darkhorses.api.past_answers import PastAnswers
+from darkhorses.api.past_answers import Made, PastAnswers
 from darkhorses.api.past_days import PastDays
 from darkhorses.api.problems import (
     REFUSALS,
@@ -28,11 +28,12 @@ from darkhorses.api.race_history import HistoryQuery, Resolution, race_history
 from darkhorses.api.race_lists import RaceListQuery, race_list
 from darkhorses.api.races import Lens
 from darkhorses.api.reference import Reference
-from darkhorses.api.stored_races import RaceLog, StoredRaces
+from darkhorses.api.stored_races import StoredRaces
 from darkhorses.domain.identifiers import HorseId, RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.domain.stages import Stage
 from darkhorses.readmodel.follower import Followed
+from darkhorses.store.logged_races import RaceChanges
 
 _Request = Request[Any, Any, Any]
 _TAGS = ["Races"]
@@ -108,21 +109,22 @@ async def get_race(
     Fair chances are the mean over the whole books of bookmakers, each freed of its margin by
     itself: in proportion, by a power, and by Shin's method.
     """
-
-    async def build() -> Encoded:
-        return await answer_of_race(
+    if at is None:
+        answer = await answer_of_race(
             publisher,
             stored_races,
             RaceId(race_id),
-            at=at,
+            at=None,
             encode=Encoded.json,
             form="json",
             address=address_of(request),
         )
-
-    if at is None:
-        return respond(request, await build())
+        return respond(request, answer)
     moment = _past("at", at, publisher.now())
+
+    async def build() -> Made:
+        return await _past_race(stored_races, RaceId(race_id), moment, Encoded.json)
+
     return respond(request, await past_answers.answer(RaceId(race_id), moment, build))
 
 
@@ -144,10 +146,7 @@ async def answer_of_race(
     """
     if at is not None:
         moment = _past("at", at, publisher.now())
-        past = await stored_races.board_at(race_id, moment)
-        if past is None:
-            raise _unknown_race(race_id)
-        return encode(past_race_page(past, moment))
+        return (await _past_race(stored_races, race_id, moment, encode)).encoded
     if race_id in publisher.followed().market.races:
 
         def build(lens: Lens) -> tuple[Encoded, datetime | None]:
@@ -160,6 +159,18 @@ async def answer_of_race(
         raise _unknown_race(race_id)
     lens = publisher.lens(Followed(market=market, loaded=True))
     return encode(race_page(lens, market.races[race_id])[0])
+
+
+async def _past_race(
+    stored_races: StoredRaces,
+    race_id: RaceId,
+    moment: datetime,
+    encode: Callable[[RacePage], Encoded],
+) -> Made:
+    past = await stored_races.board_at(race_id, moment)
+    if past is None:
+        raise _unknown_race(race_id)
+    return Made(encoded=encode(past_race_page(past, moment)), mark=past.mark)
 
 
 @get(
@@ -237,12 +248,12 @@ async def get_race_history(
     if query.from_at is not None and query.to_at is not None and query.from_at >= query.to_at:
         raise BadParametersError(FieldError(field="from", message="is not before to"))
 
-    async def build() -> Encoded:
-        log = await stored_races.log(query.race_id, horse_id=query.horse_id)
-        if log is None:
+    async def build() -> Made:
+        race = await stored_races.changes(query.race_id, horse_id=query.horse_id)
+        if race is None:
             raise _unknown_race(query.race_id)
-        _require_in_race(query, log)
-        return Encoded.json(race_history(log, query))
+        _require_in_race(query, race)
+        return Made(encoded=Encoded.json(race_history(race, query)), mark=race.mark)
 
     return respond(request, await past_answers.answer(query.race_id, query, build))
 
@@ -281,15 +292,17 @@ def _among(text: str, known: set[str]) -> bool:
     return text.casefold() in {one.casefold() for one in known}
 
 
-def _require_in_race(query: HistoryQuery, log: RaceLog) -> None:
+def _require_in_race(query: HistoryQuery, race: RaceChanges) -> None:
     """Raise BadParametersError for a runner or bookmaker that the race does not have."""
-    race = log.market.races[query.race_id]
     if query.horse_id is not None and query.horse_id not in race.runners:
         raise BadParametersError(
             FieldError(field="horse_id", message="no runner of this race has this id")
         )
-    quoting = {who for _, who in race.quotes} | {change.bookmaker_id for change in log.changes}
-    if query.bookmaker_id is not None and query.bookmaker_id not in quoting:
+    if query.bookmaker_id is None:
+        return
+    logged = {change.bookmaker_id for changes in race.changes.values() for change in changes}
+    quoting = race.quoting | logged
+    if query.bookmaker_id not in quoting:
         known = ", ".join(sorted(quoting))
         raise BadParametersError(
             FieldError(

@@ -5,7 +5,7 @@ changes at one instant the later entry of the log stands. Prices, non-runners an
 removed later are as they were. What is kept only as it is now is not rebuilt: ``NOT_REBUILT``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -76,15 +76,30 @@ def board_at(newest: RaceBoard, changes: Iterable[PriceChange], at: datetime) ->
         for change in logged
         if change.source is ChangeSource.POLL and change.seen_at <= at
     ]
-    last_change_at = max(looks, default=None)
+    last_look = max(looks, default=None)
+    quotes = {key: _quote_at(newest.quotes.get(key), change) for key, change in standing.items()}
+    return board_with(newest, quotes, last_look=last_look, at=at)
+
+
+def board_with(
+    newest: RaceBoard,
+    quotes: Mapping[QuoteKey, BoardQuote],
+    *,
+    last_look: datetime | None,
+    at: datetime,
+) -> RaceBoard:
+    """The board at a moment with the quotes that stood then.
+
+    ``last_look`` is the last look by then that saw a price change.
+    """
     checked_at = newest.checked_at
     return msgspec.structs.replace(
         newest,
         runners={horse_id: runner_at(runner, at) for horse_id, runner in newest.runners.items()},
-        quotes={key: _quote_at(newest.quotes.get(key), change) for key, change in standing.items()},
+        quotes=quotes,
         as_of=at,
-        checked_at=checked_at if checked_at is not None and checked_at <= at else last_change_at,
-        last_change_at=last_change_at,
+        checked_at=checked_at if checked_at is not None and checked_at <= at else last_look,
+        last_change_at=last_look,
         refreshed_at=None,
     )
 

@@ -8,22 +8,45 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
+from typing import Protocol
 
 import msgspec
 
 from darkhorses.domain.board import exact_value
 from darkhorses.domain.gaps import PricePoint
 from darkhorses.domain.identifiers import BookmakerId
-from darkhorses.domain.market_at import PriceChange
 from darkhorses.domain.prices import Price
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_RANK = -1
 
 
 class BestPoint(PricePoint, frozen=True, kw_only=True, gc=False):
     """From ``at`` on this was the best bookmaker price, offered by these."""
 
     bookmakers: tuple[BookmakerId, ...] = ()
+
+
+class QuoteChange(PricePoint, frozen=True, kw_only=True, gc=False):
+    """From ``at`` on this was one bookmaker's price on a runner."""
+
+    bookmaker_id: BookmakerId
+
+
+class Quoted(Protocol):
+    """A change of a bookmaker's price on a runner, in whatever form."""
+
+    @property
+    def at(self) -> datetime:
+        """When it took effect (UTC)."""
+
+    @property
+    def price(self) -> Price | None:
+        """What was quoted from then on; None: it was pulled."""
+
+    @property
+    def bookmaker_id(self) -> BookmakerId:
+        """Who quoted it."""
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +72,13 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[PricePoint, ...]
 
 
-def path_of(changes: Iterable[PriceChange]) -> list[PricePoint]:
+def path_of(changes: Iterable[Quoted]) -> list[PricePoint]:
     """One quote's path, from its changes in the order in which they took effect."""
     return [PricePoint(at=change.at, price=change.price) for change in changes]
 
 
 def best_path(
-    changes: Iterable[PriceChange], *, withdrawn_at: datetime | None = None
+    changes: Iterable[Quoted], *, withdrawn_at: datetime | None = None
 ) -> list[BestPoint]:
     """The best price over time, from the changes of one runner at bookmakers in order of time.
 
@@ -67,17 +90,26 @@ def best_path(
     standing: dict[BookmakerId, int] = {}
     prices: dict[BookmakerId, Price] = {}
     path: list[BestPoint] = []
+    best = _NO_RANK
     last: tuple[Price | None, tuple[BookmakerId, ...]] = (None, ())
     for at, together in groupby(changes, key=attrgetter("at")):
         if withdrawn_at is not None and at >= withdrawn_at:
             break
+        # A price below the best of somebody who does not offer that moves nothing.
+        moves = False
         for change in together:
-            if change.price is None:
-                standing.pop(change.bookmaker_id, None)
+            who, price = change.bookmaker_id, change.price
+            moves = moves or who in last[1]
+            if price is None:
+                standing.pop(who, None)
             else:
-                standing[change.bookmaker_id] = ranks[change.price]
-                prices[change.bookmaker_id] = change.price
-        best = max(standing.values(), default=None)
+                rank = ranks[price]
+                moves = moves or rank >= best
+                standing[who] = rank
+                prices[who] = price
+        if not moves:
+            continue
+        best = max(standing.values(), default=_NO_RANK)
         holders = tuple(sorted([who for who, rank in standing.items() if rank == best]))
         now = (prices[holders[0]] if holders else None, holders)
         if now != last:

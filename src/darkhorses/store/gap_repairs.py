@@ -3,10 +3,10 @@
 Source of truth: ``ra_gap_repairs``, a row per race that was asked about or that an outage touched.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
+from typing import Any
 
-import asyncpg
 import msgspec
 
 from darkhorses.domain.gaps import LogEntry
@@ -17,6 +17,31 @@ from darkhorses.domain.repairs import Lag, Occasion, RepairableRace, RepairState
 from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
+
+REPAIR_COLUMNS = (
+    "race_id",
+    "race_date",
+    "region",
+    "occasion",
+    "state",
+    "outage_from",
+    "outage_to",
+    "runners_asked",
+    "runners_not_found",
+    "runners_failed",
+    "points",
+    "seen",
+    "added",
+    "unplaced",
+    "lag_count",
+    "lag_median_seconds",
+    "lag_p90_seconds",
+    "lag_max_seconds",
+    "reason",
+    "started_at",
+    "repaired_at",
+)
+"""The columns of a row of the ledger in the order in which they are asked for."""
 
 
 class GapRepair(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +108,7 @@ async def repairs_of(
 ) -> dict[RaceId, GapRepair]:
     """What the ledger says of some races; those that it does not know are left out."""
     rows = queries.repairs_of_races(connection, race_ids=list(race_ids))
-    return {repair.race_id: repair for repair in [_repair(row) async for row in rows]}
+    return {repair.race_id: repair for repair in [repair_from(row) async for row in rows]}
 
 
 async def repairable_races(
@@ -134,7 +159,8 @@ async def quote_logs_of(connection: Connection, day: date, race_id: RaceId) -> Q
     return QuoteLogs(entries=entries, newest=newest)
 
 
-def _repair(row: asyncpg.Record) -> GapRepair:
+def repair_from(row: Mapping[str, Any]) -> GapRepair:
+    """A row of the ledger from its columns by name."""
     fields = dict(row)
     count = fields.pop("lag_count")
     figures = {

@@ -117,6 +117,19 @@ class Database:
                         raise
 
     @asynccontextmanager
+    async def statements(self, *, limit: timedelta) -> AsyncIterator[Connection]:
+        """Borrow a connection for statements that are each a whole, without a transaction.
+
+        One that is at work when their time is over is cancelled: DatabaseBusyError.
+        """
+        async with self.connection() as connection:
+            try:
+                async with asyncio.timeout(limit.total_seconds()):
+                    yield connection
+            except TimeoutError:
+                raise DatabaseBusyError("the database did not answer in time") from None
+
+    @asynccontextmanager
     async def snapshot(self, *, statement_timeout: timedelta) -> AsyncIterator[Connection]:
         """Borrow a connection that reads one state of the database; statements are limited."""
         async with (

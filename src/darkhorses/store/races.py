@@ -1,7 +1,8 @@
 """Races and runners as they are stored, with when they were looked at and their revision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Any
 
 import asyncpg
 import msgspec
@@ -10,6 +11,32 @@ from darkhorses.domain.identifiers import CourseId, HorseId, RaceId
 from darkhorses.domain.races import Race, Runner
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
+
+RUNNER_COLUMNS = (
+    "race_id",
+    "horse_id",
+    "horse_name",
+    "horse_number",
+    "draw",
+    "jockey",
+    "jockey_id",
+    "jockey_claim_lbs",
+    "trainer",
+    "trainer_id",
+    "age",
+    "weight_lbs",
+    "headgear",
+    "form",
+    "official_rating",
+    "silk_url",
+    "is_non_runner",
+    "non_runner_at",
+    "is_reserve",
+    "removed_at",
+    "updated_at",
+    "revision",
+)
+"""The columns of a runner in the order in which they are asked for."""
 
 
 class StoredRace(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,17 +67,17 @@ class StoredRunner(msgspec.Struct, frozen=True, kw_only=True):
 async def races_after(connection: Connection, *, revision: int, from_day: date) -> list[StoredRace]:
     """Races from a day on with a revision above the given one (0 for all), by off time."""
     rows = queries.races_after_revision(connection, revision=revision, from_day=from_day)
-    return [_race_from(row) async for row in rows]
+    return [race_from(row) async for row in rows]
 
 
 async def races_of_day(connection: Connection, race_day: date) -> list[StoredRace]:
     """All races of a London race day, by off time."""
-    return [_race_from(row) async for row in queries.races_of_day(connection, race_day=race_day)]
+    return [race_from(row) async for row in queries.races_of_day(connection, race_day=race_day)]
 
 
 async def race_with_id(connection: Connection, race_id: RaceId) -> StoredRace | None:
     """One race; None when it is not stored."""
-    rows = [_race_from(row) async for row in queries.race_with_id(connection, race_id=race_id)]
+    rows = [race_from(row) async for row in queries.race_with_id(connection, race_id=race_id)]
     return rows[0] if rows else None
 
 
@@ -59,10 +86,11 @@ async def runners_of(
 ) -> list[StoredRunner]:
     """Runners of these races with a revision above ``after``, removed ones included."""
     rows = queries.runners_after_revision(connection, race_ids=list(race_ids), revision=after)
-    return [_runner_from(row) async for row in rows]
+    return [runner_from(row) async for row in rows]
 
 
-def _race_from(row: asyncpg.Record) -> StoredRace:
+def race_from(row: asyncpg.Record) -> StoredRace:
+    """A race from its columns by name."""
     return StoredRace(
         race=Race(
             race_id=RaceId(row["race_id"]),
@@ -94,7 +122,8 @@ def _race_from(row: asyncpg.Record) -> StoredRace:
     )
 
 
-def _runner_from(row: asyncpg.Record) -> StoredRunner:
+def runner_from(row: Mapping[str, Any]) -> StoredRunner:
+    """A runner from its columns by name."""
     return StoredRunner(
         race_id=RaceId(row["race_id"]),
         runner=Runner(
