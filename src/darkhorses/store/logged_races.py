@@ -1,8 +1,8 @@
 """Single races with what the log says of them, read as one state of the database.
 
-A race takes two questions: its number in the log, and everything else in one statement, which needs
-no transaction. The log comes in columns of numbers, and what these mean comes beside them once:
-making a record of every entry is most of what reading it costs.
+A race takes one statement, which needs no transaction. The log comes in columns of numbers, and
+what these mean comes beside them once: making a record of every entry is most of what reading it
+costs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -99,14 +99,10 @@ async def race_at(connection: Connection, race_id: RaceId, at: datetime) -> Race
 async def _logged_race(
     connection: Connection, race_id: RaceId, *, horse_id: HorseId | None, at: datetime | None
 ) -> asyncpg.Record | None:
-    while (number := await queries.number_of_race(connection, race_id=race_id)) is not None:
-        row: asyncpg.Record | None = await queries.logged_race(
-            connection, race_id=race_id, race_no=number["race_no"], horse_id=horse_id, at=at
-        )
-        # A race gets its number, or another one with another day, by a write between the two.
-        if row is not None and row["race_no"] == number["race_no"]:
-            return row
-    return None
+    row: asyncpg.Record | None = await queries.logged_race(
+        connection, race_id=race_id, horse_id=horse_id, at=at
+    )
+    return row
 
 
 def _facts(row: asyncpg.Record) -> dict[str, Any]:

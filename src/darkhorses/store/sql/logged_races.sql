@@ -1,21 +1,15 @@
--- name: number_of_race(race_id)^
--- A race's number in the log, NULL before its first entry; nothing for an unknown race.
-SELECT logged.race_no
-FROM ra_races AS race
-LEFT JOIN odds_log_races AS logged
-    ON logged.race_id = race.race_id
-    AND logged.race_no / 10000 = first_race_no(race.race_date) / 10000
-WHERE race.race_id = :race_id;
-
--- name: logged_race(race_id, race_no, horse_id, at)^
+-- name: logged_race(race_id, horse_id, at)^
 -- A race with its log as numbers, runner by runner as the prices took effect; with :at only what stood then.
--- In one statement, so of one state of the database. The number is asked for before: by a number that
--- is known the log's other months are left out.
+-- In one statement, so of one state of the database.
 WITH log AS MATERIALIZED (
-    SELECT change_id, runner_no, bookmaker_no, price_no, coalesce(changed_at, seen_at) AS at,
-        seen_at, is_repair
-    FROM odds_log
-    WHERE race_no = :race_no::integer
+    SELECT change_id, race_no, runner_no, bookmaker_no, price_no,
+        coalesce(changed_at, seen_at) AS at, seen_at, is_repair
+    FROM odds_log_of_race(:race_id::text)
+),
+number AS MATERIALIZED (SELECT race_no FROM log FETCH FIRST ROW ONLY),
+runners AS MATERIALIZED (
+    SELECT runners.runner_no, runners.horse_id
+    FROM odds_log_runners AS runners WHERE runners.race_no = (SELECT race_no FROM number)
 ),
 told AS MATERIALIZED (
     (
@@ -25,8 +19,7 @@ told AS MATERIALIZED (
             AND (
                 :horse_id::text IS NULL
                 OR runner_no = (
-                    SELECT runners.runner_no FROM odds_log_runners AS runners
-                    WHERE runners.race_no = :race_no AND runners.horse_id = :horse_id
+                    SELECT runners.runner_no FROM runners WHERE runners.horse_id = :horse_id
                 )
             )
         ORDER BY runner_no, at, change_id
@@ -45,11 +38,6 @@ SELECT race.race_id, race.race_date, race.off_dt, race.off_time, race.course_id,
     race.distance_f, race.going, race.surface, race.age_band, race.rating_band, race.prize,
     race.field_size, race.race_status, race.is_abandoned, race.odds_refreshed_at,
     race.odds_changed_at, race.checked_at, race.revision,
-    (
-        SELECT logged.race_no FROM odds_log_races AS logged
-        WHERE logged.race_id = race.race_id
-            AND logged.race_no / 10000 = first_race_no(race.race_date) / 10000
-    ) AS race_no,
     ARRAY(
         SELECT ROW(
             race_id, horse_id, horse_name, horse_number, draw, jockey, jockey_id, jockey_claim_lbs,
@@ -88,13 +76,8 @@ SELECT race.race_id, race.race_date, race.off_dt, race.off_time, race.course_id,
         SELECT DISTINCT live.bookmaker_id FROM ra_odds_live AS live
         WHERE live.race_id = race.race_id AND :at IS NULL
     ) AS quoting,
-    ARRAY(
-        SELECT ROW(runners.runner_no, runners.horse_id)
-        FROM odds_log_runners AS runners WHERE runners.race_no = :race_no
-    ) AS runner_numbers,
-    ARRAY(
-        SELECT ROW(bookmaker_no, bookmaker_id) FROM odds_log_bookmakers
-    ) AS bookmaker_numbers,
+    ARRAY(SELECT ROW(runner_no, horse_id) FROM runners) AS runner_numbers,
+    ARRAY(SELECT ROW(bookmaker_no, bookmaker_id) FROM odds_log_bookmakers) AS bookmaker_numbers,
     ARRAY(
         SELECT ROW(price_no, odds_decimal, odds_fractional) FROM odds_log_prices
         WHERE price_no IN (SELECT told.price_no FROM told)
