@@ -98,7 +98,8 @@ def race_history(race: RaceChanges, query: HistoryQuery) -> RaceHistory:
     }
     every = [path for of_runner in paths.values() for path in of_runner]
     next_from, count = _page_end(every, query.limit)
-    bodies = _Bodies({who: known.bookmaker_name for who, known in race.bookmakers.items()})
+    names = {who: known.bookmaker_name for who, known in race.bookmakers.items()}
+    prices = _PriceBodies()
     return RaceHistory(
         success=True,
         race_id=query.race_id,
@@ -110,7 +111,7 @@ def race_history(race: RaceChanges, query: HistoryQuery) -> RaceHistory:
         next_from=next_from,
         completeness=path_completeness(race.repair) if race.repair is not None else None,
         runners=tuple(
-            _runner_series(stored, paths[stored.runner.horse_id], next_from, bodies)
+            _runner_series(stored, paths[stored.runner.horse_id], next_from, prices, names)
             for stored in sorted(race.runners.values(), key=by_number)
             if stored.runner.horse_id in paths
         ),
@@ -174,59 +175,58 @@ def _page_end(paths: Collection[_Path], limit: int) -> tuple[datetime | None, in
     return None, count
 
 
-class _Bodies:
-    """Makes bodies; a price that comes again has the one that it had, as most do."""
+class _PriceBodies(dict[Price | None, PriceBody | None]):
+    """Bodies of prices; one that comes again has the body that it had, as most do."""
 
-    def __init__(self, names: Mapping[BookmakerId, str]) -> None:
-        self._names = names
-        self._prices: dict[Price, PriceBody] = {}
-
-    def price(self, price: Price) -> PriceBody:
-        body = self._prices.get(price)
-        if body is None:
-            body = PriceBody(odds_decimal=price.decimal, odds_fractional=price.fractional)
-            self._prices[price] = body
+    def __missing__(self, price: Price | None) -> PriceBody | None:
+        self[price] = body = _price(price) if price is not None else None
         return body
 
-    def points(self, points: Iterable[PricePoint]) -> tuple[PointBody, ...]:
-        of = self.price
-        return tuple(
-            [
-                PointBody(at=point.at, price=None if point.price is None else of(point.price))
-                for point in points
-            ]
-        )
 
-    def best_points(self, points: Iterable[PricePoint]) -> tuple[PointBody, ...]:
-        of, names = self.price, self._names
-        return tuple(
-            [
-                PointBody(
-                    at=point.at,
-                    price=None if point.price is None else of(point.price),
-                    bookmakers=tuple([names.get(who, who) for who in point.bookmakers]),
-                )
-                for point in points
-                if isinstance(point, BestPoint)
-            ]
-        )
+def _price(price: Price) -> PriceBody:
+    return PriceBody(odds_decimal=price.decimal, odds_fractional=price.fractional)
 
-    def bar(self, bar: Bar) -> BarBody:
-        return BarBody(
-            begins_at=bar.begins_at,
-            open=self.price(bar.open),
-            high=self.price(bar.high),
-            low=self.price(bar.low),
-            close=self.price(bar.close),
-            stands=bar.stands,
-            changes=bar.changes,
-        )
+
+def _points(points: Iterable[PricePoint], prices: _PriceBodies) -> tuple[PointBody, ...]:
+    return tuple([PointBody(at=point.at, price=prices[point.price]) for point in points])
+
+
+def _best_points(
+    points: Iterable[PricePoint], prices: _PriceBodies, names: Mapping[BookmakerId, str]
+) -> tuple[PointBody, ...]:
+    return tuple(
+        [
+            PointBody(
+                at=point.at,
+                price=prices[point.price],
+                bookmakers=tuple([names.get(who, who) for who in point.bookmakers]),
+            )
+            for point in points
+            if isinstance(point, BestPoint)
+        ]
+    )
+
+
+def _bar(bar: Bar) -> BarBody:
+    return BarBody(
+        begins_at=bar.begins_at,
+        open=_price(bar.open),
+        high=_price(bar.high),
+        low=_price(bar.low),
+        close=_price(bar.close),
+        stands=bar.stands,
+        changes=bar.changes,
+    )
 
 
 def _runner_series(
-    stored: StoredRunner, paths: list[_Path], until: datetime | None, bodies: _Bodies
+    stored: StoredRunner,
+    paths: list[_Path],
+    until: datetime | None,
+    prices: _PriceBodies,
+    names: Mapping[BookmakerId, str],
 ) -> RunnerSeries:
-    best, *others = [_series(path, until, bodies) for path in paths]
+    best, *others = [_series(path, until, prices, names) for path in paths]
     return RunnerSeries(
         horse_id=stored.runner.horse_id,
         horse_name=stored.runner.horse_name,
@@ -239,20 +239,22 @@ def _runner_series(
     )
 
 
-def _series(path: _Path, until: datetime | None, bodies: _Bodies) -> PriceSeries:
-    who, standing = path.bookmaker, path.part.standing
+def _series(
+    path: _Path, until: datetime | None, prices: _PriceBodies, names: Mapping[BookmakerId, str]
+) -> PriceSeries:
+    who = path.bookmaker
     within = bisect_left(list(path.instants()), until) if until is not None else None
     told: dict[str, Any]
     if path.bars is not None:
-        told = {"bars": tuple([bodies.bar(bar) for bar in path.bars[:within]])}
+        told = {"bars": tuple([_bar(bar) for bar in path.bars[:within]])}
     elif who is None:
-        told = {"points": bodies.best_points(path.part.points[:within])}
+        told = {"points": _best_points(path.part.points[:within], prices, names)}
     else:
-        told = {"points": bodies.points(path.part.points[:within])}
+        told = {"points": _points(path.part.points[:within], prices)}
     return PriceSeries(
         bookmaker_id=who.bookmaker_id if who is not None else None,
         bookmaker_name=who.bookmaker_name if who is not None else None,
         bookmaker_type=who.bookmaker_type if who is not None else None,
-        standing=bodies.price(standing) if standing is not None else None,
+        standing=prices[path.part.standing],
         **told,
     )

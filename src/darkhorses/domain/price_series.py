@@ -4,8 +4,10 @@ A path is a step: a price stands until the next point, and a point without a pri
 stood from then on.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
@@ -86,54 +88,81 @@ def best_path(
     stands from ``withdrawn_at`` on, whatever is still quoted.
     """
     changes = list(changes)
-    ranks = _ranks({change.price for change in changes if change.price is not None})
+    ranks = _ranks({change.price for change in changes})
     standing: dict[BookmakerId, int] = {}
-    prices: dict[BookmakerId, Price] = {}
+    prices: dict[BookmakerId, Price | None] = {}
     path: list[BestPoint] = []
     best = _NO_RANK
-    last: tuple[Price | None, tuple[BookmakerId, ...]] = (None, ())
+    holders: list[BookmakerId] = []
+    last: tuple[Price | None, list[BookmakerId]] = (None, [])
     for at, together in groupby(changes, key=attrgetter("at")):
         if withdrawn_at is not None and at >= withdrawn_at:
             break
-        # A price below the best of somebody who does not offer that moves nothing.
-        moves = False
+        moved = False
         for change in together:
             who, price = change.bookmaker_id, change.price
-            moves = moves or who in last[1]
-            if price is None:
-                standing.pop(who, None)
-            else:
-                rank = ranks[price]
-                moves = moves or rank >= best
-                standing[who] = rank
-                prices[who] = price
-        if not moves:
-            continue
-        best = max(standing.values(), default=_NO_RANK)
-        holders = tuple(sorted([who for who, rank in standing.items() if rank == best]))
-        now = (prices[holders[0]] if holders else None, holders)
-        if now != last:
-            path.append(BestPoint(at=at, price=now[0], bookmakers=holders))
+            standing[who] = rank = ranks[price]
+            prices[who] = price
+            if rank > best:
+                best, holders, moved = rank, [who], True
+            elif who in holders:
+                moved = True
+                if rank < best:
+                    best, holders = _without(who, best, holders, standing)
+            elif rank == best != _NO_RANK:
+                holders, moved = sorted([*holders, who]), True
+        if moved and (now := (prices[holders[0]] if holders else None, holders)) != last:
+            path.append(BestPoint(at=at, price=now[0], bookmakers=tuple(holders)))
             last = now
     if withdrawn_at is not None and path and path[-1].price is not None:
         path.append(BestPoint(at=withdrawn_at, price=None))
     return path
 
 
-def _ranks(prices: Collection[Price]) -> dict[Price, int]:
-    """The order of prices, the shortest first; equal ones share a rank.
+def _without(
+    who: BookmakerId,
+    best: int,
+    holders: list[BookmakerId],
+    standing: Mapping[BookmakerId, int],
+) -> tuple[int, list[BookmakerId]]:
+    """The best rank, and who has it, once somebody who had it has a lower one."""
+    others = [holder for holder in holders if holder != who]
+    if others:
+        return best, others
+    best = max(standing.values())
+    if best == _NO_RANK:
+        return best, []
+    return best, sorted([one for one, rank in standing.items() if rank == best])
 
-    Whole numbers, because a path compares every standing price at every instant.
+
+def _ranks(prices: Iterable[Price | None]) -> dict[Price | None, int]:
+    """The order of prices, the shortest first; equal ones share a rank, and no price has none.
+
+    Whole numbers, because a path compares standing prices at every instant.
     """
-    values = {price: exact_value(price) for price in prices}
-    order = {value: rank for rank, value in enumerate(sorted(set(values.values())))}
-    return {price: order[value] for price, value in values.items()}
+    ranks: dict[Price | None, int] = {None: _NO_RANK}
+    rank, before = _NO_RANK, None
+    for price in sorted([price for price in prices if price is not None], key=_order):
+        value = _order(price)
+        if value != before:
+            rank, before = rank + 1, value
+        ranks[price] = rank
+    return ranks
+
+
+@lru_cache(maxsize=16_384)
+def _order(price: Price) -> tuple[float, Fraction]:
+    """Sorts prices by their exact value, which is looked at where the nearest floats are equal."""
+    exact = exact_value(price)
+    return float(exact), exact
 
 
 def stretch(
     path: Iterable[PricePoint], *, from_at: datetime | None, to_at: datetime | None
 ) -> Stretch:
     """The part of a path from a moment on and before another."""
+    if from_at is None and to_at is None:
+        return Stretch(standing=None, points=tuple(path))
     standing: Price | None = None
     points = []
     for point in path:
