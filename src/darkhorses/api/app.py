@@ -6,6 +6,7 @@ reads it, and a signal has one receiver.
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -189,6 +190,9 @@ async def run_api(
             following.append(access.run())
         if not is_transaction_pooler(database.url, settings.pooler):
             following.append(keep_listening(database.url, follower))
+        # What was imported and put together stays: the collector, while whose look at everything
+        # nobody is served, is to look at what comes and goes alone.
+        gc.freeze()
         log.info("api.serving", address=address, port=settings.port, version=__version__)
         await _serve_until(stop, server, edge, streams, following)
         await access.close()
