@@ -1,6 +1,7 @@
 """From a race's board, of now or of a moment of the past, to the body about it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -91,6 +92,7 @@ def _page(
     race = board.race
     active = len(board.active())
     handicap = is_handicap(race.race_name)
+    last_changed = _last_changes(board)
     terms = each_way_terms(active, handicap=handicap)
     return RacePage(
         **race_facts(race),
@@ -125,8 +127,8 @@ def _page(
         completeness=completeness_of(board, figures.books),
         best_book=_best_book(figures, stale=stale),
         fair_books=figures.consensus.books if figures.consensus is not None else 0,
-        bookmakers=tuple(_column(figures, book) for book in figures.bookmakers),
-        exchanges=tuple(_exchange(figures, book) for book in figures.exchanges),
+        bookmakers=tuple(_column(figures, book, last_changed) for book in figures.bookmakers),
+        exchanges=tuple(_exchange(book, last_changed) for book in figures.exchanges),
         runners_data=tuple(_row(figures, runner) for runner in board.on_card()),
     )
 
@@ -147,7 +149,9 @@ def _best_book(figures: Figures, *, stale: bool | None) -> BestBookSummary:
     )
 
 
-def _column(figures: Figures, book: Book) -> BookColumn:
+def _column(
+    figures: Figures, book: Book, last_changed: Mapping[BookmakerId, datetime]
+) -> BookColumn:
     who = book.bookmaker.bookmaker_id
     overround = book.overround
     quotes = [figures.board.quotes[horse_id, who].quote for horse_id in book.prices]
@@ -165,7 +169,7 @@ def _column(figures: Figures, book: Book) -> BookColumn:
             for (places, denominator), runners in terms.most_common()
             if places is not None and denominator is not None
         ),
-        last_changed_at=_last_changed(figures.board, who),
+        last_changed_at=last_changed[who],
     )
 
 
@@ -178,17 +182,22 @@ def _no_overround(book: Book) -> str | None:
     return f"no price on {len(book.unpriced)} of {runners} runners"
 
 
-def _exchange(figures: Figures, book: Book) -> ExchangeColumn:
+def _exchange(book: Book, last_changed: Mapping[BookmakerId, datetime]) -> ExchangeColumn:
     return ExchangeColumn(
         bookmaker_id=book.bookmaker.bookmaker_id,
         bookmaker_name=book.bookmaker.bookmaker_name,
         priced=len(book.prices),
-        last_changed_at=_last_changed(figures.board, book.bookmaker.bookmaker_id),
+        last_changed_at=last_changed[book.bookmaker.bookmaker_id],
     )
 
 
-def _last_changed(board: RaceBoard, bookmaker_id: BookmakerId) -> datetime:
-    return max(stored.changed_at for key, stored in board.quotes.items() if key[1] == bookmaker_id)
+def _last_changes(board: RaceBoard) -> dict[BookmakerId, datetime]:
+    """When each book last changed."""
+    last: dict[BookmakerId, datetime] = {}
+    for (_, who), stored in board.quotes.items():
+        if who not in last or stored.changed_at > last[who]:
+            last[who] = stored.changed_at
+    return last
 
 
 def _row(figures: Figures, known: BoardRunner) -> BoardRow:

@@ -38,6 +38,13 @@ def exact_value(price: Price) -> Fraction:
 
 
 @lru_cache(maxsize=16_384)
+def price_order(price: Price) -> tuple[float, Fraction]:
+    """Sorts as exact values do, which are looked at only where the nearest floats are equal."""
+    exact = exact_value(price)
+    return float(exact), exact
+
+
+@lru_cache(maxsize=16_384)
 def implied_chance(price: Price) -> float:
     """1/price: the chance at which a price is fair, for sums of many."""
     return 1 / float(exact_value(price))
@@ -55,10 +62,10 @@ def has_place(runner: Runner, *, removed: bool) -> bool:
 
 def best_price(offers: Iterable[tuple[BookmakerId, Price]]) -> BestPrice | None:
     """The best price for a bettor: the highest; on a tie every bookmaker at it is best."""
-    best: Fraction | None = None
+    best: tuple[float, Fraction] | None = None
     holders: list[tuple[BookmakerId, Price]] = []
     for bookmaker_id, price in offers:
-        value = exact_value(price)
+        value = price_order(price)
         if best is None or value > best:
             best = value
             holders = [(bookmaker_id, price)]
@@ -74,10 +81,10 @@ def favourite_ranks(best: Mapping[HorseId, Price]) -> dict[HorseId, int]:
     """Rank runners by their best price, the shortest first; ties share a rank: 1, 1, 3."""
     ranks: dict[HorseId, int] = {}
     rank = 0
-    previous: Fraction | None = None
-    ordered = sorted(best.items(), key=lambda item: exact_value(item[1]))
+    previous: tuple[float, Fraction] | None = None
+    ordered = sorted(best.items(), key=lambda item: price_order(item[1]))
     for position, (horse_id, price) in enumerate(ordered, start=1):
-        value = exact_value(price)
+        value = price_order(price)
         if value != previous:
             rank, previous = position, value
         ranks[horse_id] = rank

@@ -15,6 +15,7 @@ floating point, good to about 12 digits.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import fsum, log, sqrt
+from operator import mul
 
 import msgspec
 
@@ -58,7 +59,7 @@ def power_chances(implied: Sequence[float]) -> list[float]:
     power = 1.0 if fsum(implied) >= 1 else 0.0
     for _ in range(_MOST_STEPS):
         raised = [chance**power for chance in implied]
-        slope = fsum(one * of for one, of in zip(raised, logs, strict=True))
+        slope = fsum(map(mul, raised, logs))
         step = (1 - fsum(raised)) / slope
         power += step
         if step <= _EXACT_ENOUGH * power:
@@ -79,10 +80,8 @@ def shin_chances(implied: Sequence[float]) -> list[float]:
 
     def chances(insiders: float) -> list[float]:
         # The formula above, multiplied out so that it holds up to insiders = 1.
-        return [
-            2 * square / (sqrt(insiders * insiders + 4 * (1 - insiders) * square) + insiders)
-            for square in squares
-        ]
+        feared, others = insiders * insiders, 4 * (1 - insiders)
+        return [2 * square / (sqrt(feared + others * square) + insiders) for square in squares]
 
     return proportional_chances(chances(_root(lambda insiders: fsum(chances(insiders)) - 1)))
 

@@ -6,15 +6,13 @@ stood from then on.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Protocol
 
 import msgspec
 
-from darkhorses.domain.board import exact_value
+from darkhorses.domain.board import exact_value, price_order
 from darkhorses.domain.gaps import PricePoint
 from darkhorses.domain.identifiers import BookmakerId
 from darkhorses.domain.prices import Price
@@ -142,19 +140,12 @@ def _ranks(prices: Iterable[Price | None]) -> dict[Price | None, int]:
     """
     ranks: dict[Price | None, int] = {None: _NO_RANK}
     rank, before = _NO_RANK, None
-    for price in sorted([price for price in prices if price is not None], key=_order):
-        value = _order(price)
+    for price in sorted([price for price in prices if price is not None], key=price_order):
+        value = price_order(price)
         if value != before:
             rank, before = rank + 1, value
         ranks[price] = rank
     return ranks
-
-
-@lru_cache(maxsize=16_384)
-def _order(price: Price) -> tuple[float, Fraction]:
-    """Sorts prices by their exact value, which is looked at where the nearest floats are equal."""
-    exact = exact_value(price)
-    return float(exact), exact
 
 
 def stretch(

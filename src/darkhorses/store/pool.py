@@ -108,13 +108,23 @@ class Database:
     ) -> AsyncIterator[Connection]:
         """Borrow a connection for single statements."""
         with database_errors():
-            async with self._pool.acquire(timeout=10) as connection:
+            async with self._acquired() as connection:
                 with _cut_after(connection, patience):
                     try:
                         yield connection
                     except asyncio.CancelledError:
                         await _stop(connection, lambda: connection.execute("SELECT 1"))
                         raise
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncIterator[Connection]:
+        # asyncpg's own time limit makes a task of it, which turns of the loop are lost to.
+        async with asyncio.timeout(10):
+            connection = await self._pool.acquire()
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
 
     @asynccontextmanager
     async def statements(self, *, limit: timedelta) -> AsyncIterator[Connection]:
