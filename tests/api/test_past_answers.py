@@ -15,7 +15,8 @@ from darkhorses.domain.gaps import PricePoint
 from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.repairs import AddedPrice, Occasion, RaceGaps, RepairableRace, RepairState
 from darkhorses.store.gap_repairs import quote_logs_of
-from darkhorses.store.pool import Database
+from darkhorses.store.pool import Database, QueuedDatabase
+from darkhorses.store.race_marks import RaceMark
 from darkhorses.store.writing.gap_repairs import RaceRepair, begin_repair, write_repair
 from tests.api.conftest import RunningApi, served
 from tests.market import NOON, MarketWriter, card, price, race, runner
@@ -227,3 +228,46 @@ async def test_nothing_is_kept_of_a_race_that_is_not_stored(database: Database) 
     for race_id in (RaceId("rac_2"), RaceId("rac\0")):
         await answers.answer(race_id, "all", Making(database, race_id=race_id))
     assert answers.size == 0
+
+
+class CountingRaces(StoredRaces):
+    """Counts how often it is asked for a mark."""
+
+    marks = 0
+
+    async def mark(self, race_id: RaceId) -> RaceMark | None:
+        self.marks += 1
+        return await super().mark(race_id)
+
+
+@pytest.mark.usefixtures("looked")
+async def test_what_is_made_anew_is_marked_by_what_it_is_made_of(database: Database) -> None:
+    """A race that is asked about once is read once."""
+    stored = CountingRaces(database)
+    answers = PastAnswers(stored)
+
+    async def make() -> Made:
+        race = await stored.changes(RACE)
+        assert race is not None
+        return Made(encoded=Encoded(b"{}", "application/json"), mark=race.mark)
+
+    first = await answers.answer(RACE, "all", make)
+    assert stored.marks == 0
+    assert await answers.answer(RACE, "all", make) is first
+    assert stored.marks == 1
+
+
+@pytest.mark.usefixtures("looked")
+async def test_the_next_question_is_put_before_a_body_is_made(database_url: str) -> None:
+    database = await Database.open(database_url, max_connections=2)
+    stored = StoredRaces(QueuedDatabase(database))
+    asked: list[int] = []
+
+    async def ask() -> None:
+        assert await stored.changes(RACE) is not None
+        # A body would be made here, which keeps the loop from everything else.
+        asked.append(database.connections[0])
+
+    await asyncio.gather(ask(), ask(), ask())
+    assert asked == [1, 1, 0]
+    await database.close()

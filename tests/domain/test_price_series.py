@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,8 @@ from tests.market import NOON, price
 
 MINUTE = timedelta(minutes=1)
 LADDER = ("1/4", "1/1", "13/8", "2/1", "10/3", "6/1", "20/1")
-some_prices = st.none() | st.sampled_from(LADDER).map(price)
+AS_IT_IS_ROUNDED = Price(decimal=Decimal("2.63"), fractional="13/8")
+some_prices = st.none() | st.just(AS_IT_IS_ROUNDED) | st.sampled_from(LADDER).map(price)
 seconds = st.integers(0, 900)
 paths = st.lists(st.tuples(seconds, some_prices), max_size=30).map(
     lambda rows: [
@@ -120,6 +122,29 @@ def test_the_best_price_over_time_is_the_highest_that_stands_at_every_second(
         highest = max((one.exact for one in stands if one is not None), default=None)
         best = found[second]
         assert (best.exact if best is not None else None) == highest
+
+
+@given(logs)
+def test_a_best_price_has_a_point_wherever_it_or_who_offers_it_became_another(
+    log: list[PriceChange],
+) -> None:
+    standing: dict[BookmakerId, Price] = {}
+    expected: list[tuple[timedelta, Price | None, tuple[str, ...]]] = []
+    last: tuple[Price | None, tuple[str, ...]] = (None, ())
+    for at in sorted({change.at for change in log}):
+        for one in log:
+            if one.at == at:
+                standing.pop(one.bookmaker_id, None)
+                if one.price is not None:
+                    standing[one.bookmaker_id] = one.price
+        highest = max((one.exact for one in standing.values()), default=None)
+        holders = tuple(sorted(who for who, one in standing.items() if one.exact == highest))
+        now = (standing[BookmakerId(holders[0])] if holders else None, holders)
+        if now != last:
+            expected.append((at - NOON, *now))
+            last = now
+
+    assert [(p.at - NOON, p.price, p.bookmakers) for p in best_path(log)] == expected
 
 
 def test_the_best_price_names_who_offers_it_and_moves_when_they_do() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from asyncpg.transaction import Transaction
 
-from darkhorses.store.errors import DatabaseUnavailableError
+from darkhorses.store.errors import DatabaseBusyError, DatabaseUnavailableError
 from darkhorses.store.pool import Connection, Database, is_transaction_pooler
 from tests.faults.proxy import Proxy, before_database
 
@@ -114,6 +114,21 @@ async def test_a_statement_of_who_was_cancelled_does_not_go_on(
     with pytest.raises(asyncio.CancelledError):
         await asking
     await until(connection, _SLEEPERS, 0)
+
+
+async def test_a_statement_whose_time_is_over_ends_at_the_server_and_keeps_the_connection(
+    database_url: str, connection: Connection
+) -> None:
+    database = await Database.open(database_url, max_connections=1)
+    first = await pid(database)
+    with pytest.raises(DatabaseBusyError):
+        async with database.statements(limit=SOON) as asking:
+            await asking.execute("SELECT pg_sleep(60)")
+    await until(connection, _SLEEPERS, 0)
+    again = await pid(database)
+    # A pooler of transactions may lend another backend.
+    assert again == first or is_transaction_pooler(database.url, "auto")
+    await database.close()
 
 
 async def test_an_error_rolls_back_and_keeps_the_connection(
