@@ -55,3 +55,16 @@ async def latencies(port: int, paths: Iterable[str], *, connections: int) -> lis
 
     await asyncio.gather(*(go_on_asking() for _ in range(connections)))
     return took
+
+
+async def until_ready(port: int) -> None:
+    """Wait, for a minute at most, until an API is ready."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                async with Asker.open(port) as asker:
+                    await asker.ask("/health")
+            except (OSError, RuntimeError, asyncio.IncompleteReadError):
+                await asyncio.sleep(0.1)
+            else:
+                return

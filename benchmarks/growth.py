@@ -8,36 +8,33 @@ races are read by a real API: run it by day, while most of them are still to com
 import asyncio
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-from tests.api.processes import ApiProcess, running_api
 
-from benchmarks.asking import Asker, latencies
+from benchmarks import past_races
+from benchmarks.asking import Asker
 from benchmarks.figures import Figure, Run, save, table
 from benchmarks.filled import (
-    CHANGES_A_DAY,
-    RACES_A_DAY,
     Filled,
     filled,
     more_races,
     size_of_log,
 )
 from benchmarks.hot_day import Hot, Looks, Seconds, go_on
+from benchmarks.past_races import an_api
 from darkhorses.domain.redaction import Redaction
 from darkhorses.logs import configure_logs
-from darkhorses.simulator.chance import chance
 from darkhorses.store.embedded import EmbeddedServer
 from darkhorses.store.pool import Database
 from darkhorses.worker.statistics import Updater
@@ -45,8 +42,7 @@ from darkhorses.worker.statistics import Updater
 SIZES = (1_000_000, 10_000_000, 50_000_000)
 STORAGE_AT = 10_000_000
 NEW_RACES = 10
-QUESTIONS = 300
-CONNECTIONS = 8
+READERS = 8
 EVENING = time_of_day(23)
 CARD_INTERVAL = timedelta(seconds=60)
 
@@ -77,7 +73,8 @@ async def _measured(server_url: str, sizes: Sequence[int], runs: int) -> list[Fi
         hots = [await stack.enter_async_context(Hot.open(one.url)) for one in databases]
         figures += await _refreshes(databases, hots, runs)
         figures += await _hot(databases, hots, runs)
-    figures += await _histories(databases[-1])
+    for one in databases[1:]:
+        figures += await past_races.measured(one)
     return figures
 
 
@@ -149,7 +146,7 @@ async def _hot(databases: Sequence[Filled], hots: Sequence[Hot], runs: int) -> l
             await hot.forget(looks.race_ids)
             await hot.write(first)
             await hot.follow()
-        apis = [await stack.enter_async_context(_an_api(one.url)) for one in databases]
+        apis = [await stack.enter_async_context(an_api(one.url)) for one in databases]
         askers = [await stack.enter_async_context(Asker.open(api.port)) for api in apis]
         everything = list(zip(hots, askers, took, strict=True))
         await go_on(everything[:1] + everything[-1:], looks, runs=runs)
@@ -171,57 +168,6 @@ async def _hot(databases: Sequence[Filled], hots: Sequence[Hot], runs: int) -> l
         Figure(name=f"memory of an API at {at}", unit="MB", goal=120, runs=(memory[-1],))
     )
     return figures
-
-
-async def _histories(last: Filled) -> list[Figure]:
-    """What is asked about single races of the past by eight at once.
-
-    One race again and again, as whoever looks at a page of it does, and another one each time.
-    """
-    dice = chance(7, "questions about races")
-    races = last.changes // CHANGES_A_DAY * RACES_A_DAY
-    first_day = await _first_day(last)
-
-    def history(race: int) -> str:
-        return f"/api/races/rac_{11_000_000 + race}/history"
-
-    def at(race: int) -> str:
-        day = first_day + timedelta(days=race // RACES_A_DAY)
-        return f"/api/races/rac_{11_000_000 + race}?at={day}T{dice.randrange(11, 18)}:30:00Z"
-
-    some = [dice.randrange(races) for _ in range(QUESTIONS)]
-    asked = {
-        "history of a race": [history(some[0])] * QUESTIONS,
-        "history of another race each time": [history(race) for race in some],
-        "a race ?at=": [at(some[0])] * QUESTIONS,
-        "another race ?at= each time": [at(race) for race in some],
-    }
-    figures = []
-    async with _an_api(last.url) as api:
-        for name, paths in asked.items():
-            runs = []
-            for part in range(3):
-                took = await latencies(api.port, paths[part::3], connections=CONNECTIONS)
-                runs.append(statistics.quantiles(took, n=100, method="inclusive")[98] * 1000)
-            figures.append(
-                Figure(
-                    name=f"{name}, at {last.changes:,}, p99 of {CONNECTIONS} connections",
-                    unit="ms",
-                    goal=30,
-                    runs=tuple(runs),
-                )
-            )
-    return figures
-
-
-async def _first_day(one: Filled) -> date:
-    database = await Database.open(one.url, max_connections=1)
-    async with database.connection() as connection:
-        day: date = await connection.fetchval(
-            "SELECT race_date FROM ra_races WHERE race_id = 'rac_11000000'"
-        )
-    await database.close()
-    return day
 
 
 async def _notify(server_url: str, runs: int) -> Figure:
@@ -252,7 +198,7 @@ def _reads_of_pgbench(server_url: str, *, runs: int) -> list[Figure]:
     subprocess.run([*to, "-i", "-q", "-s", "5"], check=True, capture_output=True)
     told = [
         subprocess.run(
-            [*to, "-S", "-n", "-M", "prepared", "-c", str(CONNECTIONS), "-T", "3"],
+            [*to, "-S", "-n", "-M", "prepared", "-c", str(READERS), "-T", "3"],
             check=True,
             capture_output=True,
             text=True,
@@ -262,32 +208,11 @@ def _reads_of_pgbench(server_url: str, *, runs: int) -> list[Figure]:
     found = [re.search(r"latency average = ([\d.]+) ms", text) for text in told]
     return [
         Figure(
-            name=f"pgbench -S, {CONNECTIONS} connections: a read",
+            name=f"pgbench -S, {READERS} connections: a read",
             unit="ms",
             runs=tuple(float(one[1]) for one in found if one is not None),
         )
     ]
-
-
-@asynccontextmanager
-async def _an_api(url: str) -> AsyncIterator[ApiProcess]:
-    """An API that says nothing, so that nobody has to listen; it is there when it is ready."""
-    async with running_api(DATABASE_URL=url, LOG_LEVEL="WARNING") as api:
-        async with asyncio.timeout(60):
-            await _until_ready(api.port)
-        yield api
-        await api.stop()
-
-
-async def _until_ready(port: int) -> None:
-    while True:
-        try:
-            async with Asker.open(port) as asker:
-                await asker.ask("/health")
-        except (OSError, RuntimeError, asyncio.IncompleteReadError):
-            await asyncio.sleep(0.1)
-        else:
-            return
 
 
 def _memory(pid: int) -> float:

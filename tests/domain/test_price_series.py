@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -11,7 +12,6 @@ from darkhorses.domain.price_series import (
     Stretch,
     bars,
     best_path,
-    path_of,
     span_start,
     stretch,
 )
@@ -56,7 +56,7 @@ def points(*rows: tuple[float, str | None]) -> tuple[PricePoint, ...]:
     )
 
 
-def standing_each_second(path: list[PricePoint]) -> list[Price | None]:
+def standing_each_second(path: Sequence[PricePoint | PriceChange]) -> list[Price | None]:
     """What stands in each second from noon on, point by point."""
     line: list[Price | None] = []
     for second in range(901):
@@ -115,7 +115,7 @@ def test_the_best_price_over_time_is_the_highest_that_stands_at_every_second(
 ) -> None:
     found = standing_each_second(list(best_path(log)))
     by_bookmaker = [
-        standing_each_second(path_of(c for c in log if c.bookmaker_id == who)) for who in "abc"
+        standing_each_second([c for c in log if c.bookmaker_id == who]) for who in "abc"
     ]
     for second in range(901):
         stands = [line[second] for line in by_bookmaker]

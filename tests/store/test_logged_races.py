@@ -15,7 +15,7 @@ from darkhorses.readmodel.market import Market
 from darkhorses.store.gap_repairs import repairs_of
 from darkhorses.store.logged_races import RaceAt, race_at, race_changes
 from darkhorses.store.pool import Connection, Database
-from darkhorses.store.price_changes import first_change_at, price_changes_of
+from darkhorses.store.price_changes import price_changes_of
 from darkhorses.store.race_marks import mark_of
 from darkhorses.store.writing.gap_repairs import begin_repair
 from tests.history import fill_changes
@@ -88,7 +88,6 @@ async def test_a_race_at_any_moment_of_its_day_is_what_its_whole_log_says(
             assert _board(found, at) == whole
             assert found.known_from == changes[0].at
             boards.add(len(found.quotes))
-        assert await first_change_at(lived, of.race) == changes[0].at
     assert len(boards) > 1
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from darkhorses.domain.identifiers import HorseId
 from darkhorses.store.pool import Connection, Database
-from darkhorses.store.price_changes import first_change_at, price_changes_of
+from darkhorses.store.price_changes import price_changes_of
 from darkhorses.store.queries import queries
 from tests.history import fill_changes
 from tests.market import NOON, MarketWriter, card, race, runner
@@ -46,7 +46,7 @@ async def test_changes_come_as_they_took_effect_and_only_up_to_a_moment(
     everything = await price_changes_of(connection, of)
     assert [c.horse_id for c in everything].count(HorseId("hrs_bob")) == 1
     assert len(everything) == 5
-    assert await first_change_at(connection, of) == NOON
+    assert everything[0].at == NOON
 
 
 async def test_a_race_is_read_by_its_index_in_the_partition_of_its_month(
@@ -57,7 +57,6 @@ async def test_a_race_is_read_by_its_index_in_the_partition_of_its_month(
     await connection.execute("ANALYZE")
     for name, arguments in (
         ("price_changes_of_race", ("rac_7", date(2026, 3, 1), None, NOON)),
-        ("first_change_of_race", ("rac_7", date(2026, 3, 1))),
         ("mark_of_log", ("rac_7", date(2026, 3, 1))),
     ):
         sql = getattr(queries, name).sql

@@ -72,11 +72,6 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     points: tuple[PricePoint, ...]
 
 
-def path_of(changes: Iterable[Quoted]) -> list[PricePoint]:
-    """One quote's path, from its changes in the order in which they took effect."""
-    return [PricePoint(at=change.at, price=change.price) for change in changes]
-
-
 def best_path(
     changes: Iterable[Quoted], *, withdrawn_at: datetime | None = None
 ) -> list[BestPoint]:

@@ -41,11 +41,3 @@ async def price_changes_of(
         )
         async for change_id, horse, bookmaker, decimal, fractional, at, seen_at, source in rows
     ]
-
-
-async def first_change_at(connection: Connection, race: Race) -> datetime | None:
-    """When a race's first price took effect (UTC); None when the log has none."""
-    at: datetime | None = await queries.first_change_of_race(
-        connection, race_id=race.race_id, race_date=race.race_date
-    )
-    return at

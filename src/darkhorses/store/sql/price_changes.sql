@@ -13,15 +13,3 @@ WHERE race_no = (
     AND (:horse_id::text IS NULL OR horse_id = :horse_id)
     AND (:until::timestamptz IS NULL OR coalesce(changed_at, seen_at) <= :until)
 ORDER BY coalesce(changed_at, seen_at), change_id;
-
--- name: first_change_of_race(race_id, race_date)$
--- When the first price of a race took effect; NULL when the log has none.
-SELECT min(coalesce(changed_at, seen_at))
-FROM odds_log_entries
-WHERE race_no = (
-    SELECT races.race_no FROM odds_log_races AS races
-    WHERE races.race_id = :race_id
-        AND races.race_no / 10000 = first_race_no(:race_date::date) / 10000
-)
-    AND race_no >= first_race_no(:race_date::date)
-    AND race_no < first_race_no(:race_date::date + 1);
