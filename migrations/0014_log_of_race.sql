@@ -1,5 +1,5 @@
 -- One race's entries of the log for whoever knows its id alone, in one question.
--- depends: 0012_change_log_storage
+-- depends: 0013_log_months
 --
 -- Why it looks like this:
 -- * A statement that finds the race's number itself is planned for every month of the log, because
