@@ -22,9 +22,17 @@ _UPSERT = """
         ew_places = excluded.ew_places, ew_denom = excluded.ew_denom,
         odds_timestamp = excluded.odds_timestamp, updated_at = excluded.updated_at
 """
+_NUMBERED = """
+    SELECT race_no, odds_log_bookmaker(bookmaker_id), odds_log_price(price, fraction),
+        odds_log_runner(race_no, horse_id)
+    FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[])
+        WITH ORDINALITY AS q (day, race_id, horse_id, bookmaker_id, price, fraction, position),
+        LATERAL odds_log_race(day, race_id) AS race_no
+    ORDER BY position
+"""
 _LOGGED = (
-    *("race_date", "race_id", "horse_id", "bookmaker_id", "odds_decimal", "odds_fractional"),
-    *("changed_at", "seen_at", "source"),
+    *("race_no", "bookmaker_no", "price_no", "runner_no"),
+    *("changed_at", "seen_at", "is_repair"),
 )
 
 
@@ -49,7 +57,7 @@ class LeastWrites:
             await connection.close()
 
     async def prepare(self, cards: Sequence[Card], at: datetime) -> None:
-        """Lay the rows ready, so that making them is not part of what is measured."""
+        """Lay the rows ready, numbered as the log wants them: making them is not measured."""
         rows = [
             (card.race, *key, price.decimal, price.fractional, quote.ew_places, quote.ew_denom)
             for card in cards
@@ -59,17 +67,16 @@ class LeastWrites:
         self._live = [list(column) for column in zip(*rows, strict=True)]
         self._live[0] = [race.race_id for race, *_ in rows]
         self._stamp, self._at = cards[0].refreshed_at, at
-        self._log = [
-            (race.race_date, race.race_id, *columns[:4], self._stamp, at, "poll")
-            for race, *columns in rows
-        ]
         for day in {card.race.race_date for card in cards}:
             await self._connection.execute("SELECT ensure_odds_changes_partition($1)", day)
+        days = [race.race_date for race, *_ in rows]
+        numbered = await self._connection.fetch(_NUMBERED, days, *self._live[:5])
+        self._log = [(*numbers, self._stamp, at, False) for numbers in numbered]
 
     async def write(self) -> None:
         """Write them, and commit."""
         async with self._connection.transaction():
             await self._connection.execute(_UPSERT, *self._live, self._stamp, self._at)
             await self._connection.copy_records_to_table(
-                "ra_odds_changes", records=self._log, columns=_LOGGED
+                "odds_log", records=self._log, columns=_LOGGED
             )
