@@ -116,7 +116,7 @@ async def test_what_is_new_is_found_by_index_in_the_partitions_of_the_days(
     await fill_changes(connection, 20_000, first_day=date(2026, 4, 1))
     await connection.execute("ANALYZE")
     for name, arguments in (
-        ("changes_of_races", (["rac_7", "rac_8"], FIRST_DAY, FIRST_DAY, 59_000, 60_000)),
+        ("changes_of_races", (["rac_7", "rac_8"], FIRST_DAY, FIRST_DAY, 59_000, 60_000, 1000)),
         ("newest_change_id", (date(2026, 4, 1),)),
     ):
         sql = getattr(queries, name).sql

@@ -24,6 +24,7 @@ from darkhorses.api.dashboard.movers import MoverMarks
 from darkhorses.api.dashboard.status import operations
 from darkhorses.api.edge import Edge, Headers
 from darkhorses.api.exports import Exports
+from darkhorses.api.heap import give_large_blocks_back
 from darkhorses.api.history import History
 from darkhorses.api.known_offers import KnownOffers
 from darkhorses.api.metrics import Metrics
@@ -145,6 +146,7 @@ async def run_api(
     Raises CannotListenError, and SchemaOutdatedError or SchemaTooNewError. A database that is
     away is waited for.
     """
+    give_large_blocks_back()
     address = _free_address(settings.host, settings.port)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -19,8 +19,9 @@ from darkhorses.store.races import (
 )
 from darkhorses.store.reference import all_bookmakers
 
-# A race has some 300 quotes: so many at a time keep a first load from doubling the memory.
-_RACES_AT_A_TIME = 20
+# A race has some 300 quotes, and while it is read each takes six times the memory that it is kept
+# in: what one reading took beyond that is never wholly given back.
+_RACES_AT_A_TIME = 6
 
 MARKS_PATIENCE = timedelta(seconds=5)
 """How long the one cheap question may take before the connection is taken to be dead."""

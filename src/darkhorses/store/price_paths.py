@@ -13,10 +13,14 @@ from darkhorses.store.odds import stored_price
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
+# A row takes ten times the memory of what is made of it, and a look may bring ten thousand.
+_CHANGES_AT_A_TIME = 1000
+
 
 class PathChange(msgspec.Struct, frozen=True, gc=False):
     """A change of a price, in effect from ``at`` on (UTC); None: it was pulled."""
 
+    change_id: int
     race_id: RaceId
     horse_id: HorseId
     bookmaker_id: BookmakerId
@@ -34,6 +38,25 @@ async def changes_of_races(
     connection: Connection, races: Collection[Race], *, after: int, until: int
 ) -> list[PathChange]:
     """The changes of some races (one at least) above ``after``, up to and with ``until``."""
+    instants: dict[datetime, datetime] = {}
+    changes: list[PathChange] = []
+    while True:
+        page = await _first_changes(connection, races, after=after, until=until, instants=instants)
+        changes += page
+        if len(page) < _CHANGES_AT_A_TIME:
+            return changes
+        after = page[-1].change_id
+
+
+async def _first_changes(
+    connection: Connection,
+    races: Collection[Race],
+    *,
+    after: int,
+    until: int,
+    instants: dict[datetime, datetime],
+) -> list[PathChange]:
+    """A page of changes, whose instants are shared with those of the pages before."""
     days = [race.race_date for race in races]
     rows = queries.changes_of_races(
         connection,
@@ -42,15 +65,16 @@ async def changes_of_races(
         last_day=max(days),
         after=after,
         until=until,
+        most=_CHANGES_AT_A_TIME,
     )
-    instants: dict[datetime, datetime] = {}
     return [
         PathChange(
+            change_id,
             RaceId(sys.intern(race_id)),
             HorseId(sys.intern(horse_id)),
             BookmakerId(sys.intern(bookmaker_id)),
             stored_price(decimal, fractional),
             instants.setdefault(at, at),
         )
-        async for race_id, horse_id, bookmaker_id, decimal, fractional, at in rows
+        async for change_id, race_id, horse_id, bookmaker_id, decimal, fractional, at in rows
     ]
