@@ -24,7 +24,7 @@ def minute(number: float) -> datetime:
 def moved(*rows: Row, since: float | None = 10) -> RunnerMove | None:
     paths: dict[BookmakerId, PricePath] = {}
     for at, who, text in rows:
-        path = paths.setdefault(BookmakerId(who), PricePath())
+        path = paths.setdefault(BookmakerId(who), PricePath(NOON))
         path.add(minute(at), None if text is None else price(text))
     return runner_move(paths, since=None if since is None else minute(since), exchanges={EXCHANGE})
 
@@ -92,20 +92,22 @@ def test_a_move_since_the_opening_begins_with_each_bookmakers_own() -> None:
 
 
 def test_a_change_that_is_learned_of_late_takes_its_place_in_the_path() -> None:
-    path = PricePath()
+    path = PricePath(NOON)
     for at, text in ((0, "4/1"), (20, "2/1"), (10, "3/1"), (20, None), (30, "1/1")):
         path.add(minute(at), None if text is None else price(text))
     assert [path.at(minute(at)) for at in (-1, 0, 9, 10, 20, 29)] == [
         None, price("4/1"), price("4/1"), price("3/1"), None, None,
     ]  # fmt: skip
-    assert (path.newest(), path.changed_at(), len(path)) == (price("1/1"), minute(30), 4)
+    assert (path.newest(), len(path)) == (price("1/1"), 4)
+    assert (path.changed_after(minute(29)), path.changed_after(minute(30))) == (True, False)
     assert path.opening() == PathPoint(minute(0), price("4/1"))
     assert [point.at for point in path.after(minute(10))] == [minute(20), minute(30)]
 
 
 def test_an_empty_path_has_nothing() -> None:
-    path = PricePath()
-    assert (path.at(NOON), path.newest(), path.changed_at(), path.opening()) == (None,) * 4
+    path = PricePath(NOON)
+    assert (path.at(NOON), path.newest(), path.opening()) == (None,) * 3
+    assert not path.changed_after(NOON)
 
 
 PRICES = ["2/1", "5/2", "3/1", "7/2", "4/1", "9/2", None]

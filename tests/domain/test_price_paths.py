@@ -14,7 +14,7 @@ _NOON = datetime(2026, 6, 6, 12, tzinfo=UTC)
 _instants = st.one_of(
     # Few enough that several changes are at one instant, and to the microsecond.
     st.integers(0, 20).map(lambda steps: _NOON + timedelta(microseconds=steps)),
-    st.datetimes(datetime(1969, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.datetimes(datetime(2024, 7, 1), datetime(2028, 6, 1), timezones=st.just(UTC)),  # noqa: DTZ001
 )
 _prices = st.none() | st.builds(
     Price,
@@ -37,7 +37,7 @@ class _Plain:
 def test_a_path_says_what_a_list_of_its_changes_says(
     changes: list[tuple[datetime, Price | None]], instant: datetime
 ) -> None:
-    path, plain = PricePath(), _Plain(changes)
+    path, plain = PricePath(_NOON), _Plain(changes)
     for at, price in changes:
         path.add(at, price)
 
@@ -46,7 +46,7 @@ def test_a_path_says_what_a_list_of_its_changes_says(
     assert path.opening() == (priced[0] if priced else None)
     assert path.newest() == (plain.points[-1].price if plain.points else None)
     assert path.last_priced() == (priced[-1].price if priced else None)
-    assert path.changed_at() == (plain.points[-1].at if plain.points else None)
     for moment in (instant, *(at for at, _ in changes)):
         assert path.at(moment) == plain.at(moment)
+        assert path.changed_after(moment) == any(one.at > moment for one in plain.points)
         assert list(path.after(moment)) == [one for one in plain.points if one.at > moment]

@@ -100,10 +100,7 @@ def runner_move(
 
 def _has_changed(paths: Mapping[BookmakerId, PricePath], since: datetime | None) -> bool:
     """Whether any price changed in the window: nearly all runners are told apart by this alone."""
-    return since is None or any(
-        changed_at is not None and changed_at > since
-        for changed_at in (path.changed_at() for path in paths.values())
-    )
+    return since is None or any(path.changed_after(since) for path in paths.values())
 
 
 def _move(who: BookmakerId, path: PricePath, since: datetime | None) -> BookMove | None:

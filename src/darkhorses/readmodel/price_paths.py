@@ -2,7 +2,7 @@
 
 Source of truth: the change log. It is read race by race at first and by ``change_id`` afterwards;
 a race that is over is forgotten with all its prices, so that what is held is bounded by the log of
-the races to come: some 16 bytes a change and 300 a quote. What the log has up to a change never
+the races to come: 8 bytes a change and some 150 a quote. What the log has up to a change never
 changes, so that it is read piece by piece; a part that is read twice changes nothing, so that a
 reading may be broken off anywhere.
 """
@@ -69,25 +69,27 @@ class PricePaths:
         known = [race for race_id, race in live.items() if race_id in self._races]
         if known and newest > self.position:
             async with self._reading() as connection:
-                self._add(
-                    await changes_of_races(connection, known, after=self.position, until=newest)
+                changes = await changes_of_races(
+                    connection, known, after=self.position, until=newest
                 )
+            self._add(changes, live)
         for race_id, race in live.items():
             if race_id not in self._races:
                 async with self._reading() as connection:
                     changes = await changes_of_races(connection, [race], after=0, until=newest)
                 self._races[race_id] = {}
-                self._add(changes)
+                self._add(changes, live)
         self.position = newest
 
     def _reading(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for one question: others are served between two of them."""
         return self._database.snapshot(statement_timeout=_STATEMENT_LIMIT)
 
-    def _add(self, changes: Iterable[PathChange]) -> None:
+    def _add(self, changes: Iterable[PathChange], races: Mapping[RaceId, Race]) -> None:
         for change in changes:
             runners = self._races[change.race_id]
             path = runners.setdefault(change.horse_id, {}).get(change.bookmaker_id)
             if path is None:
-                path = runners[change.horse_id][change.bookmaker_id] = PricePath()
+                path = PricePath(races[change.race_id].off_dt)
+                runners[change.horse_id][change.bookmaker_id] = path
             path.add(change.at, change.price)

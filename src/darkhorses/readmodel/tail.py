@@ -19,12 +19,12 @@ packed, and unpacked when somebody who comes back reads them.
 now, nothing missing and nothing twice.
 """
 
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from itertools import islice
 
+import brotli
 import msgspec
 
 from darkhorses.domain.positions import Position
@@ -42,7 +42,8 @@ from darkhorses.store.changes import LoggedChange
 MOST_EVENTS = 50_000
 MOST_BYTES = 24_000_000
 MOST_UNPACKED_BYTES = 500_000
-_FASTEST = 1
+_QUALITY = 2
+_WINDOW = 18
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(tuple[Event, ...]).decode
@@ -75,7 +76,7 @@ class Batch:
         if self._events is None:
             if self._packed is None:
                 raise RuntimeError("a batch that holds its events in no form")
-            return _unpack(zlib.decompress(self._packed))
+            return _unpack(brotli.decompress(self._packed))
         return self._events
 
     @property
@@ -86,7 +87,7 @@ class Batch:
     def pack(self) -> None:
         """Hold the events packed and nothing else of them."""
         if self._packed is None:
-            self._packed = zlib.compress(_pack(self._events), _FASTEST)
+            self._packed = brotli.compress(_pack(self._events), quality=_QUALITY, lgwin=_WINDOW)
         self._events = None
         self.renderings = {}
 
