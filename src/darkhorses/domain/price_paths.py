@@ -126,4 +126,4 @@ class PricePath:
         return self._origin + timedelta(microseconds=self._point(place) >> _NUMBER_BITS)
 
     def _price(self, place: int) -> Price | None:
-        return _numbered.prices[_POINT.unpack_from(self._points, place * _SIZE)[0] & _NUMBER]
+        return _numbered.prices[self._point(place) & _NUMBER]
