@@ -224,6 +224,59 @@ async def test_after_a_write_that_failed_nothing_is_lost_or_doubled(
     ]
 
 
+async def test_what_the_log_has_numbered_is_not_asked_for_again(
+    desk: Desk, database_url: str
+) -> None:
+    await desk.look(race(runner(odds=[at("5", "4/1"), at("6", "5/1", "Coral")])))
+    blocker = await asyncpg.connect(database_url)
+    try:
+        async with blocker.transaction(), asyncio.timeout(20):
+            await blocker.execute("LOCK odds_log_races, odds_log_runners, odds_log_prices")
+            found = await desk.look(race(runner(odds=[at("6", "5/1"), at("5", "4/1", "Coral")])))
+    finally:
+        await blocker.close()
+
+    assert found.changed == 2
+    assert await desk.rows(
+        "SELECT bookmaker_id, odds_decimal::text FROM ra_odds_changes ORDER BY change_id"
+    ) == [("bet365", "5.000"), ("coral", "6.000"), ("bet365", "6.000"), ("coral", "5.000")]
+
+
+async def test_numbers_of_a_write_that_failed_may_become_another_runners(
+    desk: Desk, database_url: str
+) -> None:
+    first = runner(horse_id="hrs_1", odds=[at("5", "4/1")])
+    second = runner(horse_id="hrs_2", odds=[at("6", "5/1")])
+    await desk.look(race(first))
+    blocker = await asyncpg.connect(database_url)
+    try:
+        async with blocker.transaction():
+            # What a look writes after the log.
+            await blocker.execute("LOCK TABLE ra_odds_statistics")
+            look = asyncio.create_task(desk.look(race(first, second), whole_cycle=True))
+            await _until_waiting(blocker)
+            await blocker.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            with pytest.raises(Exception, match="database"):
+                await look
+        await blocker.execute(
+            "INSERT INTO ra_odds_changes"
+            " (race_date, race_id, horse_id, bookmaker_id, odds_decimal, seen_at, source)"
+            " SELECT race_date, race_id, 'hrs_3', bookmaker_id, 7, seen_at, source"
+            " FROM ra_odds_changes"
+        )
+    finally:
+        await blocker.close()
+
+    await desk.look(race(first, second))
+
+    assert await desk.rows(
+        "SELECT horse_id, odds_decimal::text FROM ra_odds_changes ORDER BY change_id"
+    ) == [("hrs_1", "5.000"), ("hrs_3", "7.000"), ("hrs_2", "6.000")]
+
+
 async def _until_waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     # Within a transaction, who does what is looked at once and kept.
     while not await connection.fetchval(

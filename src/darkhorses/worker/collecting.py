@@ -26,6 +26,7 @@ from darkhorses.domain.stages import is_over
 from darkhorses.store.known_races import known_races
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures, add
+from darkhorses.store.writing.change_log import LogNumbers
 from darkhorses.store.writing.lease import Lease
 from darkhorses.store.writing.market import PollCycle, Written, write_market
 
@@ -74,6 +75,7 @@ class Collector:
         self.writing = asyncio.Lock()
         self._known: dict[RaceId, KnownRace] = {}
         self._looked_at: dict[RaceId, datetime] = {}
+        self._numbers = LogNumbers()
         self._quoting: set[BookmakerId] = set()
         self._quoting_day: date | None = None
 
@@ -91,6 +93,7 @@ class Collector:
         self._known.clear()
         self._looked_at.clear()
         self._quoting.clear()
+        self._numbers.forget()
 
     async def settled(self) -> None:
         """Return when no write is in hand."""
@@ -150,6 +153,7 @@ class Collector:
         for race_id in old:
             del self._known[race_id]
             self._looked_at.pop(race_id, None)
+        self._numbers.drop_before(day)
 
     async def _collect(
         self,
@@ -189,6 +193,7 @@ class Collector:
             unreadable=page.unreadable,
             outages=self._outages(deltas, seen_at),
             cycle=cycle,
+            numbers=self._numbers,
         )
         self._remember(deltas)
         self._looked_at.update((delta.after.race.race_id, seen_at) for delta in deltas)

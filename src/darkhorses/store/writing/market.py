@@ -20,7 +20,7 @@ from darkhorses.domain.repairs import Outage
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.queries import queries
 from darkhorses.store.writing import outbox
-from darkhorses.store.writing.change_log import NewEntry, append_changes
+from darkhorses.store.writing.change_log import LogNumbers, NewEntry, append_changes
 from darkhorses.store.writing.lease import Lease, writing_transaction
 
 
@@ -71,8 +71,11 @@ async def write_market(
     unreadable: Sequence[Unreadable] = (),
     outages: Sequence[Outage] = (),
     cycle: PollCycle | None = None,
+    numbers: LogNumbers | None = None,
 ) -> Written:
     """Write what a look at the feed at ``seen_at`` (UTC) changed, and which outages it ended.
+
+    ``numbers`` of the change log that earlier looks found are not asked for; this look's are added.
 
     Raises LeaseLostError, and nothing is written, when the lease is not held any more. After any
     other error it is not known whether the write was committed: load what is known again.
@@ -84,7 +87,7 @@ async def write_market(
         await _write_races(connection, deltas, seen_at, revision)
         await _write_runners(connection, deltas, seen_at, revision)
         quotes = await _write_quotes(connection, deltas, seen_at, revision)
-        changes = await _write_changes(connection, deltas, seen_at)
+        changes, found = await _write_changes(connection, deltas, seen_at, numbers)
         await queries.touch_races(
             connection,
             race_ids=[delta.after.race.race_id for delta in deltas],
@@ -99,6 +102,8 @@ async def write_market(
         if cycle is not None:
             await _write_cycle(connection, cycle, changes)
         messages = await outbox.announce(connection, audience, deltas, seen_at=seen_at)
+    if numbers is not None:
+        numbers.keep(found)
     return Written(revision=revision, quotes=quotes, changes=changes, messages=messages)
 
 
@@ -175,8 +180,11 @@ def _live_quote(delta: RaceDelta, change: QuoteChange) -> _LiveQuote:
 
 
 async def _write_changes(
-    connection: Connection, deltas: Sequence[RaceDelta], seen_at: datetime
-) -> int:
+    connection: Connection,
+    deltas: Sequence[RaceDelta],
+    seen_at: datetime,
+    numbers: LogNumbers | None,
+) -> tuple[int, LogNumbers]:
     entries = [
         NewEntry(
             delta.after.race.race_date,
@@ -190,9 +198,12 @@ async def _write_changes(
         for change in delta.quotes
         if change.price_changed
     ]
-    if entries:
-        await append_changes(connection, entries, seen_at=seen_at, is_repair=False)
-    return len(entries)
+    if not entries:
+        return 0, LogNumbers()
+    found = await append_changes(
+        connection, entries, seen_at=seen_at, is_repair=False, known=numbers
+    )
+    return len(entries), found
 
 
 async def _want_repairs(connection: Connection, outages: Sequence[Outage]) -> None:
