@@ -70,6 +70,7 @@ async def test_the_whole_board_is_walked_by_keyboard(
     await writer.look(*one_race_a_stage(now), seen_at=now)
     await page.goto(api.url)
     await expect(page.locator("#pause")).to_be_visible()
+    await expect(page.locator("#early_market .card a")).to_be_visible()
     await page.keyboard.press("j")
     await expect(page.locator("#at_post .card a")).to_be_focused()
     await page.keyboard.press("j")
