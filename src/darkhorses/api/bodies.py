@@ -76,7 +76,7 @@ class LiveOdds(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[LiveOddsRow, ...]
 
 
-class Offer(msgspec.Struct, frozen=True, kw_only=True):
+class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one bookmaker or exchange offers on a runner."""
 
     bookmaker: str

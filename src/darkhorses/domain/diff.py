@@ -32,7 +32,7 @@ class KnownRace(msgspec.Struct, frozen=True, kw_only=True):
     logged_until: datetime | None = None
 
 
-class QuoteChange(msgspec.Struct, frozen=True, kw_only=True):
+class QuoteChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A quote that differs from the stored one.
 
     ``price_changed`` is False when only the each-way terms did, or a bookmaker is named for the

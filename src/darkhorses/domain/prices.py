@@ -25,7 +25,7 @@ _EVENS = frozenset({"EVS", "EVENS", "EVEN", "EV"})
 EVENS: Final = Fraction(2)
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
+class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A price on offer.
 
     ``decimal`` is the feed's own decimal (stake included, > 1, at most 3 places); ``fractional``

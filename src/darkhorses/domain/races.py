@@ -86,7 +86,7 @@ class Runner(msgspec.Struct, frozen=True, kw_only=True):
     is_reserve: bool = False
 
 
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
+class Quote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One bookmaker's word on one runner; ``price`` None when it has none on offer.
 
     ``ew_places`` and ``ew_denom`` are its each-way terms (3 and 5: three places, a fifth the

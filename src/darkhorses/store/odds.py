@@ -16,7 +16,7 @@ from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
 
-class StoredQuote(msgspec.Struct, frozen=True, kw_only=True):
+class StoredQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A live quote.
 
     ``fetched_at`` is when its price was first seen, ``odds_timestamp`` the feed's refresh stamp

@@ -48,7 +48,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     messages: int = 0
 
 
-class _LiveQuote(msgspec.Struct, frozen=True, kw_only=True):
+class _LiveQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of ``ra_odds_live``, as much of it as the look says."""
 
     race_id: RaceId
