@@ -28,24 +28,33 @@ _Offers = dict[HorseId, list[tuple[Bookmaker, Price]]]
 class PreparedRunners:
     """A race's runners, favourites first: as records without every offer, and as JSON.
 
-    The JSON is made when it is first asked for; it is by far the most of every body.
+    The JSON is made when it is first asked for; it is by far the most of every body. The offers,
+    hundreds a race, are made for it alone and are not kept.
     """
 
     def __init__(self, race: MarketRace, bookmakers: dict[BookmakerId, Bookmaker]) -> None:
-        self._sources = race.runners, race.quotes, bookmakers
-        self._full, self.absent = _prepare(race, bookmakers)
-        self.best = tuple(msgspec.structs.replace(runner, all_odds=UNSET) for runner in self._full)
+        self._race = race
+        self._bookmakers = bookmakers
+        self.best = _prepare(race, bookmakers, all_odds=False)
+        self.absent = _absent(race)
         self._encoded: dict[bool, tuple[RunnerPrices, ...]] = {}
 
     def is_of(self, race: MarketRace, bookmakers: dict[BookmakerId, Bookmaker]) -> bool:
         """Whether this was made of the very same runners, quotes and bookmakers."""
-        runners, quotes, named = self._sources
-        return race.runners is runners and race.quotes is quotes and bookmakers is named
+        made_of = self._race
+        return (
+            race.runners is made_of.runners
+            and race.quotes is made_of.quotes
+            and bookmakers is self._bookmakers
+        )
 
     def encoded(self, *, all_odds: bool) -> tuple[RunnerPrices, ...]:
         """The runners as ready JSON; it stands where the records would in a body."""
         if all_odds not in self._encoded:
-            raw = msgspec.Raw(encode(self._full if all_odds else self.best))
+            runners = (
+                _prepare(self._race, self._bookmakers, all_odds=True) if all_odds else self.best
+            )
+            raw = msgspec.Raw(encode(runners))
             self._encoded[all_odds] = cast("tuple[RunnerPrices, ...]", raw)
         return self._encoded[all_odds]
 
@@ -70,8 +79,8 @@ class PreparedRaces:
 
 
 def _prepare(
-    race: MarketRace, bookmakers: dict[BookmakerId, Bookmaker]
-) -> tuple[tuple[RunnerPrices, ...], tuple[AbsentRunner, ...]]:
+    race: MarketRace, bookmakers: dict[BookmakerId, Bookmaker], *, all_odds: bool
+) -> tuple[RunnerPrices, ...]:
     active = race.active_runners()
     offers = _offers(race, bookmakers)
     best = {
@@ -83,17 +92,17 @@ def _prepare(
     marks = favourite_marks(ranks)
     unranked = len(active) + 1
     active.sort(key=lambda stored: ranks.get(stored.runner.horse_id, unranked))
-    runners = tuple(
+    return tuple(
         _runner_prices(
             stored.runner,
             offers.get(stored.runner.horse_id, []),
             best.get(stored.runner.horse_id),
             rank=ranks.get(stored.runner.horse_id),
             mark=marks.get(stored.runner.horse_id),
+            all_odds=all_odds,
         )
         for stored in active
     )
-    return runners, _absent(race)
 
 
 def _offers(race: MarketRace, bookmakers: dict[BookmakerId, Bookmaker]) -> _Offers:
@@ -128,6 +137,7 @@ def _runner_prices(
     *,
     rank: int | None,
     mark: FavouriteMark | None,
+    all_odds: bool,
 ) -> RunnerPrices:
     holders = tuple(
         bookmaker.bookmaker_name
@@ -148,7 +158,9 @@ def _runner_prices(
         is_favorite=rank == 1,
         favorite_rank=rank,
         favorite_mark=mark,
-        all_odds=tuple(
+        all_odds=UNSET
+        if not all_odds
+        else tuple(
             Offer(
                 bookmaker=bookmaker.bookmaker_name,
                 odds_fractional=price.fractional,
