@@ -1,6 +1,5 @@
 """The change log stored in numbers says what it said in texts, on the way there and back."""
 
-import shutil
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from darkhorses.store.migrations import migrate, migrations_directory
 from darkhorses.store.pool import Connection, Database
+from tests.store.migrating import migrations_up_to
 
 NAME = "0012_change_log_storage"
 _LOG = "SELECT * FROM ra_odds_changes ORDER BY change_id"
@@ -38,21 +38,13 @@ _MONTHS = "SELECT tableoid::regclass::text, count(*) FROM {} GROUP BY 1 ORDER BY
 @pytest.fixture
 def migrations(tmp_path: Path) -> Path:
     """The migrations up to this one: the way back begins there."""
-    directory = tmp_path / "migrations"
-    shutil.copytree(migrations_directory(), directory)
-    for later in [path for path in directory.glob("*.sql") if path.stem > NAME]:
-        later.unlink()
-    return directory
+    return migrations_up_to(NAME, tmp_path / "migrations", inclusive=True)
 
 
 @pytest.fixture
-async def before(
-    empty_database_url: str, migrations: Path, tmp_path: Path
-) -> AsyncIterator[Database]:
+async def before(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
     """A database as it was before, with a log in two months and a third that has no partition."""
-    directory = tmp_path / "before"
-    shutil.copytree(migrations, directory)
-    (directory / f"{NAME}.sql").unlink()
+    directory = migrations_up_to(NAME, tmp_path / "before", inclusive=False)
     database = await Database.open(empty_database_url, max_connections=1)
     await migrate(database, directory)
     async with database.connection() as connection:

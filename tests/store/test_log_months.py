@@ -1,7 +1,6 @@
 """The spans of the log's months are those of its entries, whoever writes them and however."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from darkhorses.store.writing.change_log import NewEntry, append_changes
 from darkhorses.store.writing.lease import Lease, acquire, writing_transaction
 from tests.market import NOON, price
 from tests.plans import scans_done_of_log
+from tests.store.migrating import migrations_up_to
 
 NAME = "0013_log_months"
 MAY, JUNE, JULY = date(2026, 5, 31), date(2026, 6, 30), date(2026, 7, 1)
@@ -219,10 +219,7 @@ async def test_what_is_new_is_found_without_a_look_at_other_months(connection: C
 @pytest.fixture
 async def before(empty_database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
     """A database as it was before, with two months, one without changes, and a default one."""
-    directory = tmp_path / "before"
-    shutil.copytree(migrations_directory(), directory)
-    for later in [path for path in directory.glob("*.sql") if path.stem >= NAME]:
-        later.unlink()
+    directory = migrations_up_to(NAME, tmp_path / "before", inclusive=False)
     database = await Database.open(empty_database_url, max_connections=1)
     await migrate(database, directory)
     async with database.connection() as connection:
@@ -242,13 +239,16 @@ _THERE = """
 """
 
 
-async def test_a_log_that_stands_is_measured_and_untouched_there_and_back(before: Database) -> None:
+async def test_a_log_that_stands_is_measured_and_untouched_there_and_back(
+    before: Database, tmp_path: Path
+) -> None:
     log = "SELECT ctid, * FROM odds_log ORDER BY change_id"
     async with before.connection() as connection:
         entries, detach = await connection.fetch(log), await connection.fetchval(_DETACH)
         there = await connection.fetch(_THERE)
 
-    assert await migrate(before) == [NAME]
+    migrations = migrations_up_to(NAME, tmp_path / "after", inclusive=True)
+    assert await migrate(before, migrations) == [NAME]
 
     async with before.connection() as connection:
         assert await connection.fetch(log) == entries
