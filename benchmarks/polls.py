@@ -32,8 +32,9 @@ from darkhorses.domain.redaction import Redaction
 from darkhorses.logs import configure_logs
 from darkhorses.store.pool import Database
 from darkhorses.store.writing.lease import Lease, acquire
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.pacing import Paces
+from darkhorses.upstream.requests import FeedAccess
 from darkhorses.upstream.wire import WireRacecards
 from darkhorses.worker.collecting import Collector
 from darkhorses.worker.live_odds import LiveOdds

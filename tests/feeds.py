@@ -12,8 +12,9 @@ from darkhorses.simulator.app import Account, FeedApp
 from darkhorses.simulator.faults import Faults, read_fault
 from darkhorses.simulator.server import HttpServer
 from darkhorses.simulator.source import Selection, Source, page
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.pacing import Paces
+from darkhorses.upstream.requests import FeedAccess
 
 _ACCOUNT = Account(username="simulator", password="simulator")
 

@@ -31,7 +31,8 @@ from darkhorses.store.lease import live_leases
 from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.race_days import race_days_between
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
+from darkhorses.upstream.requests import FeedAccess
 from darkhorses.worker.app import clock, feed_access
 from darkhorses.worker.backfill import Backfilled, beside_a_worker, fill_days
 from darkhorses.worker.historical_odds import DueDay, due_days

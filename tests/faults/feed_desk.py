@@ -17,7 +17,8 @@ from darkhorses.store.heartbeats import JobStatus
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.lease import Lease
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
+from darkhorses.upstream.requests import FeedAccess
 from darkhorses.worker.collecting import Collected, Collector
 from darkhorses.worker.jobs import JobBoundary
 from darkhorses.worker.live_odds import LiveOdds

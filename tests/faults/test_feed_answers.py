@@ -10,9 +10,10 @@ import pytest
 
 from darkhorses.store.pool import Database
 from darkhorses.upstream.bodies import LARGEST_BODY
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.connections import Connections
 from darkhorses.upstream.errors import MalformedError
+from darkhorses.upstream.requests import FeedAccess
 from tests.faults.feed_desk import MORNING, FeedDesk
 from tests.market import StoppedClock
 

@@ -10,7 +10,7 @@ from darkhorses.domain.identifiers import RaceId
 from darkhorses.domain.london import race_day
 from darkhorses.simulator import Options, Simulator, running_simulator
 from darkhorses.upstream.breaker import BreakerState
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.errors import (
     BadCredentialsError,
     CircuitOpenError,
@@ -23,6 +23,7 @@ from darkhorses.upstream.errors import (
     UnavailableError,
 )
 from darkhorses.upstream.pacing import Endpoint, Pacer, Paces
+from darkhorses.upstream.requests import FeedAccess
 from tests.recorded import RECORDED, needs_recordings
 
 NOON = datetime(2026, 6, 20, 11, 0, tzinfo=UTC)

@@ -187,7 +187,7 @@ async def test_a_failed_reading_leaves_what_an_earlier_one_brought(desk: Desk) -
 
 
 async def test_a_refusal_is_noted_and_ends_everything(desk: Desk) -> None:
-    desk.feed.client._connections._current.http.auth = ("simulator", "mistyped")
+    desk.feed.client._requests._connections._current.http.auth = ("simulator", "mistyped")
     with pytest.raises(BadCredentialsError):
         await desk.fill()
 

@@ -22,8 +22,9 @@ from darkhorses.store.migrations import require_current_schema
 from darkhorses.store.pool import Database
 from darkhorses.store.worker_figures import WorkerFigures
 from darkhorses.store.writing.lease import Lease
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.pacing import Paces
+from darkhorses.upstream.requests import FeedAccess
 from darkhorses.webhooks.sending import Sender
 from darkhorses.worker.collecting import Collector
 from darkhorses.worker.collecting_status import CollectingStatus

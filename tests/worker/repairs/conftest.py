@@ -15,9 +15,10 @@ from darkhorses.store.gap_repairs import quote_logs_of, repairs_of
 from darkhorses.store.pool import Database
 from darkhorses.store.writing import lease as leases
 from darkhorses.store.writing.lease import Lease
-from darkhorses.upstream.client import FeedAccess, RacingApi
+from darkhorses.upstream.client import RacingApi
 from darkhorses.upstream.errors import NotFoundError
 from darkhorses.upstream.pacing import Paces
+from darkhorses.upstream.requests import FeedAccess
 from darkhorses.worker.collecting import Collector
 from darkhorses.worker.gap_repair import GapRepair, Repaired
 from darkhorses.worker.live_odds import LiveOdds
