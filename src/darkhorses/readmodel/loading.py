@@ -11,7 +11,6 @@ from darkhorses.store.odds import StoredQuote, quotes_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.races import (
     StoredRace,
-    StoredRunner,
     race_with_id,
     races_after,
     races_of_day,
@@ -21,14 +20,14 @@ from darkhorses.store.reference import all_bookmakers
 
 # A race has some 300 quotes, and while it is read each takes six times the memory that it is kept
 # in: what one reading took beyond that is never wholly given back.
-_RACES_AT_A_TIME = 6
+_RACES_AT_A_TIME = 2
 
 MARKS_PATIENCE = timedelta(seconds=5)
 """How long the one cheap question may take before the connection is taken to be dead."""
 
 _STATEMENT_LIMIT = timedelta(seconds=30)
 
-CHANGES_AT_A_TIME = 500
+CHANGES_AT_A_TIME = 250
 """Changes in a page: reading and encoding one keeps everything else waiting for a few ms."""
 
 
@@ -100,12 +99,11 @@ async def _news(connection: Connection, races: list[StoredRace], *, after: int) 
 
     Every write stamps the races that it is about, so no newer row belongs to any other race.
     """
-    runners: list[StoredRunner] = []
-    quotes: list[StoredQuote] = []
     race_ids = [stored.race.race_id for stored in races]
+    runners = await runners_of(connection, race_ids, after=after)
+    quotes: list[StoredQuote] = []
     for start in range(0, len(race_ids), _RACES_AT_A_TIME):
         some = race_ids[start : start + _RACES_AT_A_TIME]
-        runners += await runners_of(connection, some, after=after)
         quotes += await quotes_of(connection, some, after=after)
     return News(
         races=tuple(races),

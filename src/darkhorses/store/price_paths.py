@@ -14,7 +14,7 @@ from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
 
 # A row takes ten times the memory of what is made of it, and a look may bring ten thousand.
-_CHANGES_AT_A_TIME = 1000
+_CHANGES_AT_A_TIME = 250
 
 
 class PathChange(msgspec.Struct, frozen=True, gc=False):
