@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from darkhorses.domain.identifiers import BookmakerId
 from darkhorses.domain.movers import RunnerMove, runner_move
-from darkhorses.domain.price_paths import PathPoint, PricePath
+from darkhorses.domain.price_paths import PathPoint, PriceLog, PricePath
 from tests.market import NOON, price
 
 EXCHANGE = BookmakerId("betfairexchange")
@@ -22,10 +22,14 @@ def minute(number: float) -> datetime:
 
 
 def moved(*rows: Row, since: float | None = 10) -> RunnerMove | None:
+    log = PriceLog(NOON)
     paths: dict[BookmakerId, PricePath] = {}
+    numbers: dict[str, int] = {}
     for at, who, text in rows:
-        path = paths.setdefault(BookmakerId(who), PricePath(NOON))
-        path.add(minute(at), None if text is None else price(text))
+        if who not in numbers:
+            numbers[who] = log.new_path()
+            paths[BookmakerId(who)] = PricePath(log, numbers[who])
+        log.add(numbers[who], minute(at), None if text is None else price(text))
     return runner_move(paths, since=None if since is None else minute(since), exchanges={EXCHANGE})
 
 
@@ -92,9 +96,10 @@ def test_a_move_since_the_opening_begins_with_each_bookmakers_own() -> None:
 
 
 def test_a_change_that_is_learned_of_late_takes_its_place_in_the_path() -> None:
-    path = PricePath(NOON)
+    log = PriceLog(NOON)
+    path = PricePath(log, log.new_path())
     for at, text in ((0, "4/1"), (20, "2/1"), (10, "3/1"), (20, None), (30, "1/1")):
-        path.add(minute(at), None if text is None else price(text))
+        log.add(0, minute(at), None if text is None else price(text))
     assert [path.at(minute(at)) for at in (-1, 0, 9, 10, 20, 29)] == [
         None, price("4/1"), price("4/1"), price("3/1"), None, None,
     ]  # fmt: skip
@@ -105,7 +110,8 @@ def test_a_change_that_is_learned_of_late_takes_its_place_in_the_path() -> None:
 
 
 def test_an_empty_path_has_nothing() -> None:
-    path = PricePath(NOON)
+    log = PriceLog(NOON)
+    path = PricePath(log, log.new_path())
     assert (path.at(NOON), path.newest(), path.opening()) == (None,) * 3
     assert not path.changed_after(NOON)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkhorses.domain.price_paths import PathPoint, PricePath
+from darkhorses.domain.price_paths import PathPoint, PriceLog, PricePath
 from darkhorses.domain.prices import Price
 
 _NOON = datetime(2026, 6, 6, 12, tzinfo=UTC)
@@ -33,20 +33,26 @@ class _Plain:
         return next((one.price for one in reversed(self.points) if one.at <= instant), None)
 
 
-@given(st.lists(st.tuples(_instants, _prices), max_size=30), _instants)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), _instants, _prices), max_size=40),
+    _instants,
+)
 def test_a_path_says_what_a_list_of_its_changes_says(
-    changes: list[tuple[datetime, Price | None]], instant: datetime
+    changes: list[tuple[int, datetime, Price | None]], instant: datetime
 ) -> None:
-    path, plain = PricePath(_NOON), _Plain(changes)
-    for at, price in changes:
-        path.add(at, price)
+    log = PriceLog(_NOON)
+    paths = [PricePath(log, log.new_path()) for _ in range(3)]
+    for number, at, price in changes:
+        log.add(number, at, price)
 
-    priced = [point for point in plain.points if point.price is not None]
-    assert len(path) == len(plain.points)
-    assert path.opening() == (priced[0] if priced else None)
-    assert path.newest() == (plain.points[-1].price if plain.points else None)
-    assert path.last_priced() == (priced[-1].price if priced else None)
-    for moment in (instant, *(at for at, _ in changes)):
-        assert path.at(moment) == plain.at(moment)
-        assert path.changed_after(moment) == any(one.at > moment for one in plain.points)
-        assert list(path.after(moment)) == [one for one in plain.points if one.at > moment]
+    for number, path in enumerate(paths):
+        plain = _Plain([change[1:] for change in changes if change[0] == number])
+        priced = [point for point in plain.points if point.price is not None]
+        assert len(path) == len(plain.points)
+        assert path.opening() == (priced[0] if priced else None)
+        assert path.newest() == (plain.points[-1].price if plain.points else None)
+        assert path.last_priced() == (priced[-1].price if priced else None)
+        for moment in (instant, *(at for _, at, _ in changes)):
+            assert path.at(moment) == plain.at(moment)
+            assert path.changed_after(moment) == any(one.at > moment for one in plain.points)
+            assert list(path.after(moment)) == [one for one in plain.points if one.at > moment]

@@ -33,7 +33,7 @@ async def market_of(database: Database) -> Market:
 
 
 def path_of(paths: PricePaths, race_id: RaceId = FIRST) -> PricePath:
-    return paths.of(race_id)[HorseId("hrs_ada")][BookmakerId(BET365)]
+    return paths.of(race_id).of_runner(HorseId("hrs_ada"))[BookmakerId(BET365)]
 
 
 async def look(
@@ -54,7 +54,6 @@ async def test_paths_are_read_once_and_then_brought_up_to_date_by_what_is_new(
     await look(writer, "2/1", NOON + timedelta(minutes=2))
     await look(writer, "9/1", NOON + timedelta(minutes=2), race_id="rac_2")
     await paths.follow(await market_of(database), NOON)
-    assert path_of(paths) is known
     assert (len(known), known.newest()) == (3, price("2/1"))
     assert path_of(paths, SECOND).newest() == price("9/1")
     before = paths.position
@@ -68,9 +67,9 @@ async def test_a_race_that_is_over_is_forgotten(database: Database, writer: Mark
     paths = PricePaths(database)
     market = await market_of(database)
     await paths.follow(market, NOON)
-    assert paths.of(FIRST)
+    assert paths.of(FIRST).of_runner(HorseId("hrs_ada"))
     await paths.follow(market, OFF + timedelta(minutes=21))
-    assert paths.of(FIRST) == {}
+    assert paths.of(FIRST).of_runner(HorseId("hrs_ada")) == {}
     assert path_of(paths, SECOND).newest() == price("5/1")
 
 

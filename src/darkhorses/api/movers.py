@@ -107,9 +107,7 @@ def _moves_in(
         if bookmaker.bookmaker_type is BookmakerType.EXCHANGE
     }
     for stored in race.active_runners():
-        of_runner = of_race.get(stored.runner.horse_id)
-        if of_runner is None:
-            continue
+        of_runner = of_race.of_runner(stored.runner.horse_id)
         move = runner_move(of_runner, since=since, exchanges=exchanges)
         if move is not None:
             yield stored, move

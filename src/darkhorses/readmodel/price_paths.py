@@ -2,7 +2,7 @@
 
 Source of truth: the change log. It is read race by race at first and by ``change_id`` afterwards;
 a race that is over is forgotten with all its prices, so that what is held is bounded by the log of
-the races to come: 8 bytes a change and some 150 a quote. What the log has up to a change never
+the races to come: 12 bytes a change and some 50 a quote. What the log has up to a change never
 changes, so that it is read piece by piece; a part that is read twice changes nothing, so that a
 reading may be broken off anywhere.
 """
@@ -10,10 +10,10 @@ reading may be broken off anywhere.
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from darkhorses.domain.identifiers import BookmakerId, HorseId, RaceId
-from darkhorses.domain.price_paths import PricePath
+from darkhorses.domain.price_paths import PriceLog, PricePath
 from darkhorses.domain.races import Race
 from darkhorses.readmodel.market import Market
 from darkhorses.store.pool import Connection, Database
@@ -21,10 +21,29 @@ from darkhorses.store.price_paths import PathChange, changes_of_races, newest_ch
 
 _STATEMENT_LIMIT = timedelta(seconds=10)
 
-RacePaths = Mapping[HorseId, Mapping[BookmakerId, PricePath]]
-"""A race's paths by runner and bookmaker."""
 
-_NO_PATHS: RacePaths = {}
+class RacePaths:
+    """A race's paths by runner and bookmaker."""
+
+    def __init__(self, origin: datetime) -> None:
+        self._log = PriceLog(origin)
+        self._numbers: dict[HorseId, dict[BookmakerId, int]] = {}
+
+    def of_runner(self, horse_id: HorseId) -> Mapping[BookmakerId, PricePath]:
+        """The paths of a runner by bookmaker; empty for one without prices."""
+        numbers = self._numbers.get(horse_id, {})
+        return {who: PricePath(self._log, number) for who, number in numbers.items()}
+
+    def add(self, change: PathChange) -> None:
+        """Note a change of this race."""
+        numbers = self._numbers.setdefault(change.horse_id, {})
+        number = numbers.get(change.bookmaker_id)
+        if number is None:
+            number = numbers[change.bookmaker_id] = self._log.new_path()
+        self._log.add(number, change.at, change.price)
+
+
+_NO_PATHS = RacePaths(datetime.min.replace(tzinfo=UTC))
 
 
 class PricePaths:
@@ -36,7 +55,7 @@ class PricePaths:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._following = asyncio.Lock()
-        self._races: dict[RaceId, dict[HorseId, dict[BookmakerId, PricePath]]] = {}
+        self._races: dict[RaceId, RacePaths] = {}
         self._followed: Market | None = None
         self.position = 0
 
@@ -72,24 +91,19 @@ class PricePaths:
                 changes = await changes_of_races(
                     connection, known, after=self.position, until=newest
                 )
-            self._add(changes, live)
+            self._add(changes)
         for race_id, race in live.items():
             if race_id not in self._races:
                 async with self._reading() as connection:
                     changes = await changes_of_races(connection, [race], after=0, until=newest)
-                self._races[race_id] = {}
-                self._add(changes, live)
+                self._races[race_id] = RacePaths(race.off_dt)
+                self._add(changes)
         self.position = newest
 
     def _reading(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for one question: others are served between two of them."""
         return self._database.snapshot(statement_timeout=_STATEMENT_LIMIT)
 
-    def _add(self, changes: Iterable[PathChange], races: Mapping[RaceId, Race]) -> None:
+    def _add(self, changes: Iterable[PathChange]) -> None:
         for change in changes:
-            runners = self._races[change.race_id]
-            path = runners.setdefault(change.horse_id, {}).get(change.bookmaker_id)
-            if path is None:
-                path = PricePath(races[change.race_id].off_dt)
-                runners[change.horse_id][change.bookmaker_id] = path
-            path.add(change.at, change.price)
+            self._races[change.race_id].add(change)

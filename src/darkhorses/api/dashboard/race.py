@@ -39,7 +39,7 @@ def race_html(
             race=race,
             rows=grid_rows(race),
             absent=tuple(
-                (runner, rule_4_effect(paths.get(HorseId(runner.horse_id), {})))
+                (runner, rule_4_effect(paths.of_runner(HorseId(runner.horse_id))))
                 for runner in race.runners_data
                 if not runner.in_market
             ),
