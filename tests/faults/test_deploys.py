@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from darkhorses.domain.london import race_day
+from darkhorses.store.pool import is_transaction_pooler
 from darkhorses.worker.app import clock
 from tests.faults.days import Day
 from tests.faults.serving import Api
@@ -52,7 +53,10 @@ async def test_a_deploy_of_two_workers_and_two_apis_holds_thirteen_connections_a
 
     assert max(sum(each.values()) for each in held) <= 13
     # All were there at once, and each had all that it may have.
-    assert max(each.get("darkhorses api", 0) for each in held) == 4
+    assert max(each.get("darkhorses api", 0) for each in held) >= 4
+    # A pooler of transactions lends a connection under the name of whoever had it last.
+    if not is_transaction_pooler(database_url, "auto"):
+        assert max(each.get("darkhorses api", 0) for each in held) == 4
     assert max(each.get("darkhorses api export", 0) for each in held) >= 1
     assert max(each.get("darkhorses worker", 0) for each in held) >= 2
 

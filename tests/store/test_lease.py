@@ -16,6 +16,7 @@ from darkhorses.store.writing.lease import (
     renew,
     writing_transaction,
 )
+from tests.waiting import somebody_waits
 
 LONG = timedelta(hours=1)
 OVER = timedelta(seconds=-1)
@@ -26,16 +27,6 @@ async def other(database_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
-
-
-async def somebody_waits(database: Database) -> None:
-    async with database.connection() as connection:
-        waiting = 0
-        while waiting == 0:
-            waiting = await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
 
 
 async def taken(connection: Connection, holder: str, ttl: timedelta = LONG) -> Lease:
@@ -177,7 +168,8 @@ async def test_a_takeover_waits_for_the_write_in_flight(
     async with writing_transaction(database, first) as writer:
         await write_course(writer, "Hereford")
         takeover = asyncio.create_task(acquire(other, "live", "second", LONG))
-        await somebody_waits(database)
+        async with database.connection() as watching:
+            await somebody_waits(watching)
         assert not takeover.done()
     second = await takeover
 
@@ -192,7 +184,8 @@ async def test_the_time_to_live_begins_when_the_wait_for_a_write_is_over(
     first = await taken(connection, "first", OVER)
     async with writing_transaction(database, first) as writer:
         takeover = asyncio.create_task(acquire(other, "live", "second", LONG))
-        await somebody_waits(database)
+        async with database.connection() as watching:
+            await somebody_waits(watching)
         waited_until = await writer.fetchval("SELECT clock_timestamp()")
     await takeover
 

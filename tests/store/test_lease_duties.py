@@ -26,6 +26,7 @@ from darkhorses.store.writing.lease import (
     take_turn,
     writing_transaction,
 )
+from tests.waiting import somebody_waits
 
 LONG = timedelta(hours=1)
 OVER = timedelta(seconds=-1)
@@ -64,15 +65,6 @@ async def end(connection: Connection, scope: Scope, ago: str) -> None:
         scope.name,
         ago,
     )
-
-
-async def somebody_waits(watching: Connection) -> None:
-    waiting = 0
-    while waiting == 0:
-        waiting = await watching.fetchval(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
 
 
 def test_a_lease_is_named_by_its_regions_in_whatever_order() -> None:

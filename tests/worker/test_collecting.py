@@ -14,6 +14,7 @@ from darkhorses.store.writing.lease import Lease
 from darkhorses.upstream.reading import CardReader
 from darkhorses.worker.collecting import Collected, Collector
 from tests.cards import page_of, quote, race, runner
+from tests.waiting import cut_off_who_waits
 
 NOON = datetime(2026, 6, 20, 12, 0, tzinfo=UTC)
 
@@ -205,11 +206,7 @@ async def test_after_a_write_that_failed_nothing_is_lost_or_doubled(
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE ra_odds_changes")
             look = asyncio.create_task(desk.look(race(runner(odds=[at("6", "5/1")]))))
-            await _until_waiting(blocker)
-            await blocker.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+            await cut_off_who_waits(blocker)
             with pytest.raises(Exception, match="database"):
                 await look
     finally:
@@ -254,11 +251,7 @@ async def test_numbers_of_a_write_that_failed_may_become_another_runners(
             # What a look writes after the log.
             await blocker.execute("LOCK TABLE ra_odds_statistics")
             look = asyncio.create_task(desk.look(race(first, second), whole_cycle=True))
-            await _until_waiting(blocker)
-            await blocker.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+            await cut_off_who_waits(blocker)
             with pytest.raises(Exception, match="database"):
                 await look
         await blocker.execute(
@@ -275,15 +268,6 @@ async def test_numbers_of_a_write_that_failed_may_become_another_runners(
     assert await desk.rows(
         "SELECT horse_id, odds_decimal::text FROM ra_odds_changes ORDER BY change_id"
     ) == [("hrs_1", "5.000"), ("hrs_3", "7.000"), ("hrs_2", "6.000")]
-
-
-async def _until_waiting(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    # Within a transaction, who does what is looked at once and kept.
-    while not await connection.fetchval(
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    ):
-        await connection.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def a_full_day(changed: int) -> list[Any]:

@@ -12,6 +12,7 @@ from darkhorses.domain.races import QuoteKey
 from darkhorses.domain.repairs import Occasion, RepairState
 from darkhorses.worker.gap_repair import Repaired
 from tests.hooks import register
+from tests.waiting import somebody_waits
 from tests.worker.repairs.conftest import (
     HOUR,
     MINUTE,
@@ -190,11 +191,7 @@ async def test_a_repair_that_is_stopped_while_it_writes_loses_and_doubles_nothin
             # The last statement of the transaction waits for this: all else is done by then.
             await blocker.execute("SELECT FROM ra_races WHERE race_id = $1 FOR UPDATE", race_id)
             work = asyncio.create_task(yard.gaps.run(yard.lease))
-            while not await blocker.fetchval(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            ):
-                continue
+            await somebody_waits(blocker)
             work.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await work

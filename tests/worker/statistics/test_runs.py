@@ -20,6 +20,7 @@ from tests.commands import darkhorses
 from tests.counting import Desk, PastRunner, log_changes
 from tests.history import fill_changes
 from tests.plans import scans_of, scans_of_log
+from tests.waiting import cut_off_who_waits
 from tests.worker.statistics.conftest import DAY, a_market, some_races
 
 
@@ -104,16 +105,7 @@ async def test_a_batch_that_is_cut_off_in_the_middle_counts_nothing(
         async with blocker.transaction():
             await blocker.execute("LOCK TABLE statistics_hours")
             run = asyncio.create_task(desk.refresh())
-            while not await blocker.fetchval(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            ):
-                # Within a transaction, who does what is looked at once and kept.
-                await blocker.execute("SELECT pg_stat_clear_snapshot()")
-            await blocker.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
+            await cut_off_who_waits(blocker)
             with pytest.raises(StoreError):
                 await run
     finally:
