@@ -29,6 +29,11 @@ def load_profile(markers: str) -> None:
     hypothesis.settings.load_profile("soak" if _Run.soaking else "suite")
 
 
+def is_soak() -> bool:
+    """Whether this is the long run."""
+    return _Run.soaking
+
+
 def how_many(*, suite: int, soak: int) -> hypothesis.settings:
     """Settings with a number of examples for the run at hand."""
     return hypothesis.settings(max_examples=soak if _Run.soaking else suite)

@@ -7,7 +7,7 @@ from darkhorses.domain.identifiers import BookmakerId, RaceId
 from darkhorses.readmodel.market import Market, News, updated
 from darkhorses.readmodel.tail import Tail
 from darkhorses.store.changes import LAST_CHANGE, changes_after, newest_marks
-from darkhorses.store.odds import StoredQuote, quotes_of
+from darkhorses.store.odds import Shared, StoredQuote, quotes_of
 from darkhorses.store.pool import Connection, Database
 from darkhorses.store.races import (
     StoredRace,
@@ -102,9 +102,10 @@ async def _news(connection: Connection, races: list[StoredRace], *, after: int) 
     race_ids = [stored.race.race_id for stored in races]
     runners = await runners_of(connection, race_ids, after=after)
     quotes: list[StoredQuote] = []
+    shared = Shared()
     for start in range(0, len(race_ids), _RACES_AT_A_TIME):
         some = race_ids[start : start + _RACES_AT_A_TIME]
-        quotes += await quotes_of(connection, some, after=after)
+        quotes += await quotes_of(connection, some, after=after, shared=shared)
     return News(
         races=tuple(races),
         runners=tuple(runners),

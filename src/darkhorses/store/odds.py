@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeVar, cast
 
 import asyncpg
 import msgspec
@@ -14,6 +15,8 @@ from darkhorses.domain.prices import Price
 from darkhorses.domain.races import MarketStatus, Quote
 from darkhorses.store.pool import Connection
 from darkhorses.store.queries import queries
+
+_Common = TypeVar("_Common", datetime, int)
 
 
 class StoredQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -35,13 +38,31 @@ class StoredQuote(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: int
 
 
+class Shared:
+    """Instants and revisions that many rows have in common, each kept once."""
+
+    def __init__(self) -> None:
+        self._values: dict[datetime | int, datetime | int] = {}
+
+    def __call__(self, value: _Common) -> _Common:
+        """The one that is kept of all that are equal to this."""
+        return cast("_Common", self._values.setdefault(value, value))
+
+
 async def quotes_of(
-    connection: Connection, race_ids: Sequence[RaceId], *, after: int = 0
+    connection: Connection,
+    race_ids: Sequence[RaceId],
+    *,
+    after: int = 0,
+    shared: Shared | None = None,
 ) -> list[StoredQuote]:
-    """Quotes on these races with a revision above ``after``, pulled prices included."""
+    """Quotes on these races with a revision above ``after``, pulled prices included.
+
+    ``shared`` is for who reads piece by piece.
+    """
     rows = queries.quotes_after_revision(connection, race_ids=list(race_ids), revision=after)
-    instants: dict[datetime, datetime] = {}
-    return [_quote_from(row, instants) async for row in rows]
+    one_of = Shared() if shared is None else shared
+    return [_quote_from(row, one_of) async for row in rows]
 
 
 @lru_cache(maxsize=16_384)
@@ -62,12 +83,9 @@ def _stored_quote(
     return Quote(price=price, ew_places=ew_places, ew_denom=ew_denom)
 
 
-def _quote_from(row: asyncpg.Record, instants: dict[datetime, datetime]) -> StoredQuote:
-    """Build a quote whose ids and instants are shared with its neighbours, to save memory."""
+def _quote_from(row: asyncpg.Record, one_of: Shared) -> StoredQuote:
+    """Build a quote that shares what it has in common with its neighbours, to save memory."""
     odds_timestamp: datetime | None = row["odds_timestamp"]
-    if odds_timestamp is not None:
-        odds_timestamp = instants.setdefault(odds_timestamp, odds_timestamp)
-    fetched_at, updated_at = row["fetched_at"], row["updated_at"]
     return StoredQuote(
         race_id=RaceId(sys.intern(row["race_id"])),
         horse_id=HorseId(sys.intern(row["horse_id"])),
@@ -77,8 +95,8 @@ def _quote_from(row: asyncpg.Record, instants: dict[datetime, datetime]) -> Stor
         ),
         market_status=MarketStatus(row["market_status"]),
         in_play=row["in_play"],
-        odds_timestamp=odds_timestamp,
-        fetched_at=instants.setdefault(fetched_at, fetched_at),
-        updated_at=instants.setdefault(updated_at, updated_at),
-        revision=row["revision"],
+        odds_timestamp=None if odds_timestamp is None else one_of(odds_timestamp),
+        fetched_at=one_of(row["fetched_at"]),
+        updated_at=one_of(row["updated_at"]),
+        revision=one_of(row["revision"]),
     )
