@@ -57,6 +57,16 @@ async def log_until(connection: Connection, change_id: int) -> list[asyncpg.Reco
     return await connection.fetch(_LOG, change_id)
 
 
+async def what_was_kept_is_given_up(client: httpx.AsyncClient, tag: str) -> None:
+    answer = await client.get("/api/live-odds", headers={"if-none-match": tag})
+    assert answer.status_code == 200
+    # What the worker wrote last may still be on its way to the API.
+    async with asyncio.timeout(20):
+        while answer.status_code != 304:
+            again = {"if-none-match": answer.headers["etag"]}
+            answer = await client.get("/api/live-odds", headers=again)
+
+
 async def test_a_backup_made_under_load_is_restored_and_collecting_goes_on(
     environment: dict[str, str], database: Database, tmp_path: Path
 ) -> None:
@@ -111,13 +121,7 @@ async def test_a_backup_made_under_load_is_restored_and_collecting_goes_on(
         # By now the log has passed the place that the client of before comes back to.
         async with asyncio.timeout(20), streaming(client, last_event_id=position) as stream:
             assert (await stream.until("resync")).data["reason"] == "unknown_position"
-        answer = await client.get("/api/live-odds", headers={"if-none-match": tag})
-        assert answer.status_code == 200
-        # What the worker wrote last may still be on its way to the API.
-        async with asyncio.timeout(20):
-            while answer.status_code != 304:
-                again = {"if-none-match": answer.headers["etag"]}
-                answer = await client.get("/api/live-odds", headers=again)
+        await what_was_kept_is_given_up(client, tag)
         await api.stop()
     async with database.connection() as connection:
         added = await connection.fetchval(
