@@ -27,7 +27,7 @@ MARKS_PATIENCE = timedelta(seconds=5)
 
 _STATEMENT_LIMIT = timedelta(seconds=30)
 
-CHANGES_AT_A_TIME = 250
+CHANGES_AT_A_TIME = 500
 """Changes in a page: reading and encoding one keeps everything else waiting for a few ms."""
 
 
